@@ -1,0 +1,109 @@
+"""When things run by themselves. The table below is all of it.
+
+A tick comes every few seconds, in UTC; what is due is decided by claiming a row (job, local date or slot), so that any
+number of processes, restarts, clock changes and sleeps make exactly one run of each. There is deliberately no cron
+trigger: at midnight it skips or doubles the nights on which a zone's clock changes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+
+from jobs import nightly, queue, tidying
+from portal.db import db
+from portal.domain import claims
+from portal.sync.recovering import alert_long_runs, recover
+from portal.sync.sending import send_due
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """`every` None: at every tick, because the work has claims or leases of its own."""
+
+    name: str
+    what: str
+    every: timedelta | None
+    run: Callable[[datetime], object]
+
+
+JOBS = (
+    Job("nightly-sync", "Sync every connected app once a day, from midnight in the firm's zone", None, nightly.run),
+    Job("recover", "Go on with runs that were interrupted or had to wait", None, recover),
+    Job("push", "Send changes that are waiting for another try", None, send_due),
+    Job("long-runs", "Tell admins of a sync that runs longer than an hour", None, alert_long_runs),
+    Job("tidy", "Forget ended sessions, old sign-in attempts and old claims", timedelta(hours=6), tidying.run),
+)
+
+_scheduler: BackgroundScheduler | None = None
+_failures: dict[str, tuple[int, datetime]] = {}  # job -> (failures in a row, not again before)
+
+
+def start(app: Flask) -> None:
+    """Tick in the background until `stop`, as often as the settings say."""
+    global _scheduler
+    queue.use(app)
+    seconds = app.extensions["settings"].tick_seconds
+    if _scheduler is not None:
+        return
+    _scheduler = BackgroundScheduler(timezone=UTC)
+    _scheduler.add_job(
+        _tick_in, "interval", args=[app], seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None,
+        next_run_time=datetime.now(UTC) + timedelta(seconds=1),
+    )  # fmt: skip
+    _scheduler.start()
+    atexit.register(stop)
+
+
+def stop() -> None:
+    """Stop ticking, ask running work to hand back, and wait for it a little."""
+    global _scheduler
+    if _scheduler is not None:
+        _scheduler.shutdown(wait=False)
+        _scheduler = None
+    queue.stop()
+
+
+def _tick_in(app: Flask) -> None:
+    with app.app_context():
+        try:
+            tick(datetime.now(UTC))
+        finally:
+            db.session.remove()
+
+
+def tick(now: datetime) -> None:
+    """Do whatever is due at this instant. One job's failure is its own; it is tried again later and later."""
+    for job in JOBS:
+        if queue.stopping.is_set():
+            return
+        _fails, not_before = _failures.get(job.name, (0, now))
+        if now < not_before:
+            continue
+        try:
+            if job.every is None or _claimed(job, now):
+                job.run(now)
+            _failures.pop(job.name, None)
+        except Exception:
+            db.session.rollback()
+            fails = _fails + 1
+            _failures[job.name] = (fails, now + min(timedelta(seconds=30) * 2 ** (fails - 1), timedelta(hours=1)))
+            log.exception("job %s failed %s times in a row", job.name, fails)
+
+
+def _claimed(job: Job, now: datetime) -> bool:
+    """Whether this process does the job's present slot."""
+    assert job.every is not None
+    seconds = int(job.every.total_seconds())
+    slot = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
+    made = claims.claim(job.name, slot.isoformat(), now)
+    db.session.commit()
+    return made is not None

@@ -1,0 +1,1 @@
+"""Counterpart: a firm's clients, kept in step with the apps that also hold them."""

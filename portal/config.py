@@ -1,0 +1,122 @@
+"""Every setting of the portal, typed and named once. The only reader of the environment.
+
+Settings come from environment variables; what is not set has a default that is right for a small firm on one
+machine. Keys are the exception: they are made on first start in the data directory (see `portal.keys`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env
+
+
+@dataclass(frozen=True)
+class VendorApp:
+    """The credentials under which this portal is registered with a vendor.
+
+    An empty `client_id` means: not given by environment, an admin may enter it on the app's panel.
+    """
+
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class SingleSignOn:
+    """OpenID Connect sign-in. Off unless an issuer is given."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    label: str = "single sign-on"
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self.issuer and self.client_id)
+
+
+@dataclass(frozen=True)
+class Settings:
+    data_dir: Path
+    database_url: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 5000
+    public_url: str = "http://localhost:5000"
+    proxies: int = 0
+    demo: bool = False
+    scheduler: bool = True
+    tick_seconds: float = 30.0
+    sandbox_port: int = 5055
+    secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    idle_limit: timedelta = timedelta(minutes=30)
+    absolute_limit: timedelta = timedelta(hours=12)
+    log_level: str = "INFO"
+    xero: VendorApp = VendorApp()
+    xpm_api_url: str = "https://api.xero.com"
+    xero_api_url: str = "https://api.xero.com"
+    xero_identity_url: str = "https://identity.xero.com"
+    xero_login_url: str = "https://login.xero.com"
+    xpm_wire_format: str = "xml"
+    sso: SingleSignOn = SingleSignOn()
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the portal over TLS; decides on secure cookies and HSTS."""
+        return urlsplit(self.public_url).scheme == "https"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.data_dir / "keys"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+
+def from_environment() -> Settings:
+    """Read the settings. Raises `environs.EnvError` naming the variable when a value cannot be understood."""
+    env = Env()
+    data_dir = Path(env.str("PORTAL_DATA_DIR", "var")).resolve()
+    port = env.int("PORT", 5000)
+    return Settings(
+        data_dir=data_dir,
+        database_url=_with_driver(env.str("PORTAL_DATABASE_URL", f"sqlite:///{data_dir / 'portal.db'}")),
+        host=env.str("HOST", "127.0.0.1"),
+        port=port,
+        public_url=env.str("PORTAL_PUBLIC_URL", f"http://localhost:{port}").rstrip("/"),
+        proxies=env.int("PORTAL_PROXIES", 0),
+        demo=env.bool("PORTAL_DEMO", False),
+        scheduler=env.bool("PORTAL_SCHEDULER", True),
+        tick_seconds=env.float("PORTAL_TICK_SECONDS", 30.0),
+        sandbox_port=env.int("SANDBOX_PORT", 5055),
+        secret_keys=tuple(env.list("PORTAL_SECRET_KEYS", [])),
+        encryption_keys=tuple(env.list("PORTAL_ENCRYPTION_KEYS", [])),
+        idle_limit=timedelta(minutes=env.int("PORTAL_IDLE_MINUTES", 30)),
+        absolute_limit=timedelta(hours=env.int("PORTAL_SESSION_HOURS", 12)),
+        log_level=env.str("PORTAL_LOG_LEVEL", "INFO").upper(),
+        xero=VendorApp(env.str("XERO_CLIENT_ID", ""), env.str("XERO_CLIENT_SECRET", "")),
+        xpm_api_url=env.str("XPM_API_URL", "https://api.xero.com").rstrip("/").removesuffix("/practicemanager/3.1"),
+        xero_api_url=env.str("XERO_API_URL", "https://api.xero.com").rstrip("/"),
+        xero_identity_url=env.str("XERO_IDENTITY_URL", "https://identity.xero.com").rstrip("/"),
+        xero_login_url=env.str("XERO_LOGIN_URL", "https://login.xero.com").rstrip("/"),
+        xpm_wire_format=env.str("XPM_WIRE_FORMAT", "xml"),
+        sso=SingleSignOn(
+            issuer=env.str("OIDC_ISSUER", ""),
+            client_id=env.str("OIDC_CLIENT_ID", ""),
+            client_secret=env.str("OIDC_CLIENT_SECRET", ""),
+            label=env.str("OIDC_LABEL", "single sign-on"),
+        ),
+    )
+
+
+def _with_driver(url: str) -> str:
+    """Hosting panels hand out `postgres://` and `postgresql://`; SQLAlchemy wants the driver named."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url

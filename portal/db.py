@@ -1,0 +1,180 @@
+"""The database: the SQLAlchemy object, column types, and how a transaction begins.
+
+The one rule to respect: on SQLite a transaction that will write takes the write lock when it begins, never half way
+(a read that turns into a write fails at once with "database is locked"). So every transaction is a writing one,
+unless the code runs inside `reading()`, in which a flush raises.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import JSON, DateTime, Enum, MetaData, Text, TypeDecorator, event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from portal.keys import Vault
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+BUSY_TIMEOUT_MS = 10_000
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+_vault: Vault | None = None
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+
+
+# Enumerations are stored by value in a plain text column: readable in SQL, the words that partial indexes name, and no
+# type to migrate. Set on the registry, because Flask-SQLAlchemy derives from Base and a map in the class stops that.
+Base.registry.update_type_annotation_map(
+    {enum.Enum: Enum(enum.Enum, native_enum=False, length=32, values_callable=lambda kind: [one.value for one in kind])}
+)
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+class WriteWhileReading(RuntimeError):
+    """Code that promised only to read tried to write: a GET that changes something, say."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within it, transactions only read and take no write lock."""
+    token = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Within it, transactions may write again, for the rare write inside a reading request."""
+    token = _reading.set(False)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+def is_reading() -> bool:
+    """Whether this code runs inside `reading()`."""
+    return _reading.get()
+
+
+@contextmanager
+def apart(engine: Engine, *, only_read: bool = False) -> Iterator[Session]:
+    """A short transaction of its own, committed at the end, whatever the caller's session is in the middle of.
+
+    For what must be on record at once and for every process: rotated tokens, counted calls. On SQLite the caller must
+    not hold the write lock, or the two wait for each other until one fails.
+    """
+    mode = reading() if only_read else writing()
+    with mode, Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC on both databases. A naive one is a mistake and raises ValueError."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without a time zone was about to be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class EncryptedText(TypeDecorator[str]):
+    """Text that is encrypted in the database and plain in Python. None stays NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else vault().close(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else vault().open(value)
+
+
+JsonValue = JSON().with_variant(JSONB(), "postgresql")
+
+
+def vault() -> Vault:
+    """The encryption in use. Raises RuntimeError before `init` has run."""
+    if _vault is None:
+        raise RuntimeError("the database was used before the encryption keys were set")
+    return _vault
+
+
+def init(app: Flask, database_url: str, keys: Vault) -> None:
+    """Attach the database to the app, with the settings each engine needs."""
+    global _vault
+    _vault = keys
+    options: dict[str, Any] = {"json_serializer": _compact_json}
+    if database_url.startswith("postgresql"):
+        options |= {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
+        options["connect_args"] = {"options": "-c lock_timeout=10000 -c statement_timeout=60000", "connect_timeout": 5}
+    app.config["SQLALCHEMY_DATABASE_URI"] = database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+
+
+def _compact_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    if not isinstance(dbapi_connection, sqlite3.Connection):
+        return
+    dbapi_connection.isolation_level = None  # we say BEGIN ourselves, below
+    cursor = dbapi_connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA temp_store = MEMORY")
+    cursor.execute("PRAGMA cache_size = -32000")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN" if _reading.get() else "BEGIN IMMEDIATE")
+
+
+@event.listens_for(Session, "before_flush")
+def _no_write_while_reading(session: Session, _context: object, _instances: object) -> None:
+    if _reading.get() and (session.new or session.dirty or session.deleted):
+        raise WriteWhileReading("a page that only shows things tried to change one")

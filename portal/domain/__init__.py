@@ -1,0 +1,1 @@
+"""The business in its own words: no Flask, no HTTP, no clock."""

@@ -1,0 +1,279 @@
+"""The list of clients: what is shown of each, found, sorted and paged so that fifty thousand feel like fifty.
+
+Nothing here reads a whole table or loads a client as an object. `filters_from` takes what an address says, `listing`
+gives a page of it, `ids` everything that matches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import exists, literal_column, select
+
+from portal.db import db
+from portal.domain.apps import Connection, ConnectionState
+from portal.domain.client_list import statements
+from portal.domain.client_list.filters import (
+    EVERYTHING,
+    NEAR_MATCH,
+    NOBODY,
+    STATUS_WORDS,
+    SYNC_WORDS,
+    Filters,
+    Key,
+    Known,
+    Sort,
+    filters_from,
+    key_from,
+    number,
+)
+from portal.domain.client_list.statements import CAP, Shape, shape_of, values_of
+from portal.domain.clients import Client, ClientStatus, Group, SyncState
+from portal.domain.people import User
+from portal.domain.text import fold
+
+__all__ = [
+    "CAP", "EVERYTHING", "NEAR_MATCH", "NOBODY", "STATUS_WORDS", "SYNC_WORDS", "AppChoice", "Choices", "Filters", "Key",
+    "Known", "Page", "Row", "Sort", "choices", "count", "filters_from", "has_any", "ids", "key_from", "listing",
+]  # fmt: skip
+
+PAGE = 50
+# Words met a thousand times among the first so many clients are held by one in ten: reading on soon fills a page.
+DENSE = 10_000
+STATUS_ORDER = (ClientStatus.LEAD, ClientStatus.ACTIVE, ClientStatus.INACTIVE, ClientStatus.ARCHIVED)
+COVERED_BY_NEAR = (SyncState.PENDING, SyncState.IN_STEP, SyncState.UNLINKED)
+SYNC_ORDER = (SyncState.FAILED, SyncState.CONFLICT, SyncState.PENDING, SyncState.IN_STEP, SyncState.UNLINKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One client as the list shows it. `apps` holds (connection id, in_step | pending | conflict | failed | broken)."""
+
+    id: int
+    name: str
+    status: str
+    manager_id: int | None
+    sync: str
+    changed_at: datetime
+    groups: tuple[str, ...]
+    apps: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`total` stops at one more than `CAP`: "1,000+". `previous` and `next` are the keys of `after` and `before`."""
+
+    rows: list[Row]
+    total: int
+    previous: str | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AppChoice:
+    connection_id: int
+    app: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the list can be filtered by: people by name, those who manage or partner any client, apps, one group."""
+
+    people: Mapping[int, str]
+    managers: Sequence[tuple[int, str]]
+    partners: Sequence[tuple[int, str]]
+    apps: Sequence[AppChoice]
+    groups: Mapping[int, str]
+
+    def known(self) -> Known:
+        return Known(self.people, {one.connection_id: one.account for one in self.apps}, self.groups)
+
+
+_user, _client = User.__table__.c, Client.__table__.c
+_PEOPLE = select(
+    _user.id,
+    _user.name,
+    exists(select(literal_column("1")).where(_client.manager_id == _user.id)).label("manages"),
+    exists(select(literal_column("1")).where(_client.partner_id == _user.id)).label("partners"),
+)
+_connection = Connection.__table__.c
+_APPS = (
+    select(_connection.id, _connection.app, _connection.account_name)
+    .where(_connection.state != ConnectionState.CHOOSING)
+    .order_by(_connection.id)
+)
+
+
+def choices(args: Mapping[str, str] | None = None) -> Choices:
+    """What there is to choose from, and the group that `args` names."""
+    people = sorted(db.session.execute(_PEOPLE), key=lambda row: (fold(row.name), row.id))
+    group_id = number((args or {}).get("group", ""))
+    groups: dict[int, str] = {}
+    if group_id is not None:
+        groups = {row.id: row.name for row in db.session.execute(select(Group.id, Group.name).where(Group.id == group_id))}
+    return Choices(
+        {row.id: row.name for row in people},
+        [(row.id, row.name) for row in people if row.manages],
+        [(row.id, row.name) for row in people if row.partners],
+        [AppChoice(*row) for row in db.session.execute(_APPS)],
+        groups,
+    )
+
+
+def has_any() -> bool:
+    """Whether there is any client at all, archived or not."""
+    return db.session.scalar(select(Client.id).limit(1)) is not None
+
+
+def count(view: Filters, cap: int | None = None) -> int:
+    """How many clients a view holds, all of them: for a question before an act, not for a page."""
+    return db.session.scalar(statements.count(shape_of(view), cap), values_of(view)) or 0
+
+
+def ids(view: Filters) -> list[int]:
+    """Every client of a view, by id."""
+    return list(db.session.scalars(statements.all_ids(shape_of(view)), values_of(view)))
+
+
+def listing(view: Filters, key: Key | None, managers: Sequence[tuple[int, str]], *, size: int = PAGE) -> Page:
+    """One page of a view. `managers` in the order of their names: what sorting by manager goes by."""
+    reader = _Reader(view, tuple(user_id for user_id, _name in managers), size)
+    found, total = reader.page(key)
+    if key is not None and key.backwards:
+        if len(found) <= size:  # the beginning was reached: a full first page, not what happened to be left over
+            return listing(view, None, managers, size=size)
+        found = found[size - 1 :: -1]
+        is_first, is_last = False, False
+    else:
+        is_first, is_last = key is None, len(found) <= size
+        found = found[:size]
+    if not found:
+        return Page([], total, None, None) if key is None else listing(view, None, managers, size=size)
+    previous = None if is_first else reader.key_of(found[0])
+    return Page([_row(one) for one in found], total, previous, None if is_last else reader.key_of(found[-1]))
+
+
+def everything(view: Filters, managers: Sequence[tuple[int, str]], *, size: int) -> Iterator[list[int]]:
+    """The ids of a whole view in its order, page after page."""
+    key: Key | None = None
+    while True:
+        page = listing(view, key, managers, size=size)
+        yield [row.id for row in page.rows]
+        if page.next is None:
+            return
+        key, _notes = key_from({"after": page.next}, view.sort)
+
+
+class _Reader:
+    """Reads one page: the few-clients way or the many-clients way, whichever suits the view."""
+
+    def __init__(self, view: Filters, managers: tuple[int, ...], size: int) -> None:
+        self.view = view
+        self.size = size
+        self.buckets = _buckets(view, managers)
+
+    def page(self, key: Key | None) -> tuple[list[Any], int]:
+        """At most one row more than the page holds, in the direction of the key; and the count, capped."""
+        backwards = key is not None and key.backwards
+        kind = shape_of(self.view)
+        shape = replace(kind, size=self.size, has_key=key is not None, forwards=kind.forwards != backwards)
+        total = None
+        if _may_be_few(kind):
+            total, last_id = db.session.execute(statements.count(kind, CAP + 1), values_of(self.view)).one()
+            if total <= CAP:
+                return self._read(statements.few(replace(shape, ranks=self.buckets)), key), total
+            shape = replace(shape, is_dense=last_id < DENSE)
+        return self._many(shape, key, total)
+
+    def _many(self, shape: Shape, key: Key | None, total: int | None) -> tuple[list[Any], int]:
+        rows: list[Any] = []
+        for bucket in self._buckets_from(key, shape.forwards):
+            kind = "" if not self.buckets else "nothing" if bucket is None else "value"
+            part = replace(shape, bucket=kind, has_key=key is not None, size=self.size - len(rows), counted=total is None)
+            found = self._read(statements.many(part), key, bucket)
+            if total is None and found:
+                total = found[0].total
+            rows += found
+            key = None
+            if len(rows) > self.size:
+                break
+        if total is None:  # nothing on this page, which says nothing about the others
+            total = count(self.view, CAP + 1)
+        return rows, total
+
+    def _buckets_from(self, key: Key | None, forwards: bool) -> Sequence[Any]:
+        if not self.buckets:
+            return (None,)
+        order = self.buckets if forwards else self.buckets[::-1]
+        return order[order.index(self._bucket_of(key)) :] if key is not None else order
+
+    def _read(self, statement: Any, key: Key | None, bucket: Any = None) -> list[Any]:
+        values = values_of(self.view)
+        if bucket is not None:
+            values["bucket"] = bucket
+        if key is not None:
+            values |= {"key": key.moment if self.view.sort is Sort.CHANGED else key.value, "key_id": key.id}
+            if self.buckets:
+                values["key_rank"] = self.buckets.index(self._bucket_of(key))
+        return list(db.session.execute(statement, values))
+
+    def _bucket_of(self, key: Key) -> Any:
+        """The gathering a key speaks of; the first when the view has none of that name (any more)."""
+        found = next((one for one in self.buckets if str(one or "none") == key.bucket), None)
+        return found if found in self.buckets else self.buckets[0]
+
+    def key_of(self, row: Any) -> str:
+        sort = self.view.sort
+        if sort is Sort.CHANGED:
+            return Key(row.changed_at.astimezone(UTC).isoformat(), row.id).text(sort)
+        bucket = str(getattr(row, statements.PLACE[sort].name) or "none") if self.buckets else ""
+        return Key(row.name_key, row.id, bucket).text(sort)
+
+
+def _buckets(view: Filters, managers: tuple[int, ...]) -> tuple[Any, ...]:
+    """The gatherings of the view's sort in their order; none for names and moments."""
+    if view.sort is Sort.STATUS:
+        present = STATUS_ORDER if view.status == EVERYTHING else STATUS_ORDER[:3]
+        return (ClientStatus(view.status),) if view.status in list(ClientStatus) else present
+    if view.sort is Sort.SYNC:
+        return (SyncState(view.sync),) if view.sync in list(SyncState) else SYNC_ORDER
+    if view.sort is Sort.MANAGER:
+        if view.manager is not None:
+            return (view.manager or None,)
+        return (*managers, None)
+    return ()
+
+
+def _may_be_few(shape: Shape) -> bool:
+    """Whether no index holds the view in its order, so that it is worth seeing first how many clients there are."""
+    single = sum(bool(one) for one in (shape.manager, shape.partner, shape.sync)) + (shape.status == "one")
+    if any(shape.words) or shape.in_group or shape.app or shape.sync == NEAR_MATCH or single > 1:
+        return True
+    if shape.sort is Sort.CHANGED:
+        return bool(shape.manager or shape.partner or shape.sync)
+    return single == 1 and shape.sort is not Sort.NAME and not _walks_its_filter(shape)
+
+
+def _walks_its_filter(shape: Shape) -> bool:
+    filtered = {Sort.STATUS: shape.status == "one", Sort.SYNC: bool(shape.sync), Sort.MANAGER: bool(shape.manager)}
+    return filtered.get(shape.sort, False)
+
+
+def _row(row: Any) -> Row:
+    sync = row.sync_state
+    if row.is_near and sync in COVERED_BY_NEAR:
+        sync = NEAR_MATCH
+    groups = tuple(sorted(row.groups.split("\n"))) if row.groups else ()
+    return Row(row.id, row.name, row.status, row.manager_id, sync, row.changed_at, groups, _apps(row.apps))
+
+
+@lru_cache(maxsize=4096)
+def _apps(held: str | None) -> tuple[tuple[int, str], ...]:
+    """The marks of the apps; few clients differ in them."""
+    pairs = (one.split(":") for one in held.split(",")) if held else ()
+    return tuple(sorted((int(connection), state) for connection, state in pairs))

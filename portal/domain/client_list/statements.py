@@ -1,0 +1,295 @@
+"""The SQL of the list. Every statement is built once for a kind of view and kept, and only filled in afterwards.
+
+There are two ways to a page, and which is taken depends on how many clients a view holds:
+
+* few (at most `CAP`): collect them by whatever index finds them, then sort those;
+* many: walk an index that is already in the order wanted and test one client after another until the page is full.
+
+Both read about as much for page 1,000 as for the first. Testing for words is either looking into the client's text, when
+so many hold them that the page is soon full, or asking whether the client is among those the trigram index gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    type_coerce,
+    union_all,
+)
+
+from portal.db import UtcDateTime, db
+from portal.domain import client_search
+from portal.domain.apps import ClientLink, Finding, LinkState, PushState
+from portal.domain.client_list.filters import EVERYTHING, NEAR_MATCH, NOBODY, Filters, Sort
+from portal.domain.client_search import Terms
+from portal.domain.clients import Client, ClientGroup, ClientStatus, Group
+
+CAP = 1000  # counts stop here
+ONE = literal_column("1")
+client = Client.__table__.c
+link = ClientLink.__table__.c
+member = ClientGroup.__table__.c
+group = Group.__table__.c
+finding = Finding.__table__.c
+
+# Words instead of enumerations: fifty rows of two conversions each are a tenth of what the page may cost.
+STATUS, SYNC_STATE = type_coerce(client.status, Text).label("status"), type_coerce(client.sync_state, Text).label("sync_state")
+COLUMNS = (client.id, client.name, client.name_key, STATUS, client.manager_id, SYNC_STATE, client.changed_at)
+PLACE = {Sort.STATUS: client.status, Sort.SYNC: client.sync_state, Sort.MANAGER: client.manager_id}
+PRESENT = (ClientStatus.LEAD, ClientStatus.ACTIVE, ClientStatus.INACTIVE)  # what is not archived
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of view: what of it changes the text of a statement, and not the values filled in."""
+
+    dialect: str
+    words: tuple[int, int, int]
+    status: str
+    manager: str
+    partner: str
+    in_group: bool
+    app: str
+    sync: str
+    sort: Sort
+    forwards: bool
+    has_key: bool = False
+    size: int = 50
+    bucket: str = ""  # "", "value" or "nothing": the one gathering walked through
+    ranks: tuple[Any, ...] = ()  # the gatherings in their order, where a statement sorts by them itself
+    counted: bool = False
+    is_dense: bool = True  # words: so many clients hold them that looking into one text after another is quickest
+
+    @property
+    def terms(self) -> Terms:
+        """As many words as were typed; their texts do not matter to a statement."""
+        indexed, short, scanned = self.words
+        return Terms(("",) * indexed, ("",) * short, ("",) * scanned)
+
+
+def shape_of(view: Filters) -> Shape:
+    sought = view.terms
+    status = view.status if view.status in ("", EVERYTHING) else "one"
+    app = "" if view.app is None else "linked" if view.is_linked else "not linked"
+    sync = view.sync if view.sync in ("", NEAR_MATCH) else "one"
+    return Shape(
+        db.engine.dialect.name,
+        (len(sought.indexed), len(sought.short), len(sought.scanned)),
+        status, _kind(view.manager), _kind(view.partner), view.group is not None, app, sync,
+        view.sort, not view.descending,
+    )  # fmt: skip
+
+
+def _kind(person: int | None) -> str:
+    return "" if person is None else "nobody" if person == NOBODY else "one"
+
+
+def values_of(view: Filters) -> dict[str, Any]:
+    """What is filled in for the filters."""
+    found: dict[str, Any] = dict(view.terms.values())
+    for name in ("manager", "partner", "group", "app"):
+        if held := getattr(view, name):
+            found[f"the_{name}"] = held
+    if view.status not in ("", EVERYTHING):
+        found["the_status"] = view.status
+    if view.sync not in ("", NEAR_MATCH):
+        found["the_sync"] = view.sync
+    return found
+
+
+def conditions(shape: Shape) -> list[ColumnElement[bool]]:
+    """Every filter but the words looked for."""
+    found: list[ColumnElement[bool]] = []
+    if shape.status == "":
+        found.append(client.archived_at.is_(None))
+    elif shape.status == "one":
+        found.append(client.status == bindparam("the_status"))
+    for kind, column, name in ((shape.manager, client.manager_id, "manager"), (shape.partner, client.partner_id, "partner")):
+        if kind:
+            found.append(column.is_(None) if kind == "nobody" else column == bindparam(f"the_{name}"))
+    if shape.in_group:
+        found.append(client.id.in_(select(member.client_id).where(member.group_id == bindparam("the_group"))))
+    if shape.app:
+        linked = exists(select(ONE).where(link.client_id == client.id, link.connection_id == bindparam("the_app")))
+        found.append(linked if shape.app == "linked" else ~linked)
+    if shape.sync == "one":
+        found.append(client.sync_state == bindparam("the_sync"))
+    elif shape.sync == NEAR_MATCH:
+        found.append(client.id.in_(select(finding.client_id).where(*_near())))
+    return found
+
+
+def _near() -> tuple[ColumnElement[bool], ...]:
+    return finding.state == literal_column("'open'"), finding.kind == literal_column("'near_match'")
+
+
+def matching(shape: Shape, *columns: Any) -> Select[Any]:
+    """The clients of a view in no order, found by whatever index serves best."""
+    found = select(*columns).select_from(Client.__table__).where(*conditions(shape))
+    if shape.terms.everywhere:
+        hits = client_search.SEARCH
+        found = found.select_from(hits.join(Client.__table__, client.id == hits.c.rowid))
+        found = found.where(*client_search.hit_conditions(shape.terms, shape.dialect))
+    if shape.terms.short:
+        found = found.where(client_search.short_words_in(shape.terms, client.name_key))
+    return found
+
+
+@lru_cache(maxsize=256)
+def all_ids(shape: Shape) -> Select[Any]:
+    return matching(shape, client.id).order_by(client.id)
+
+
+@lru_cache(maxsize=256)
+def count(shape: Shape, cap: int | None) -> Select[Any]:
+    """How many clients a view holds, counting no further than `cap`; and the last id met on the way."""
+    found = _counting(shape, client.id)
+    counted = (found.limit(cap) if cap else found).subquery("counted")
+    return select(func.count(), func.max(counted.c.id)).select_from(counted)
+
+
+def _counting(shape: Shape, *columns: Any) -> Select[Any]:
+    """As `matching`, from an index alone where one holds all that is asked: a status says the same as `archived_at`."""
+    if shape.status == "" and not (shape.manager or shape.partner or shape.sync or any(shape.words)):
+        return matching(replace(shape, status="any"), *columns).where(STATUS.in_([literal_column(f"'{one}'") for one in PRESENT]))
+    return matching(shape, *columns)
+
+
+@lru_cache(maxsize=512)
+def few(shape: Shape) -> Select[Any]:
+    """A page of a view with at most `CAP` clients.
+
+    They are collected first and sorted then; "MATERIALIZED" keeps the planners from turning that around.
+    """
+    if shape.terms.short and not shape.terms.everywhere:  # found in the index of names alone, then looked up
+        ids = matching(shape, client.id).limit(CAP + 1).cte("ids").prefix_with("MATERIALIZED")
+        collected = select(*COLUMNS).select_from(ids.join(Client.__table__, client.id == ids.c.id))
+    else:
+        collected = matching(shape, *COLUMNS).limit(CAP + 1)
+    found = collected.cte("found").prefix_with("MATERIALIZED")
+    order = _order(shape, found.c)
+    page = select(found).order_by(*_directed(shape, order)).limit(shape.size + 1)
+    if shape.has_key:
+        page = page.where(_beyond(shape, order))
+    return _shown(shape, page, None)
+
+
+@lru_cache(maxsize=512)
+def many(shape: Shape) -> Select[Any]:
+    """A page, or its part within one gathering, of a view with any number of clients; reads in the order of an index."""
+    branches = [_walk(shape, condition) for condition in _branches(shape)]
+    page: Select[Any] | CompoundSelect[Any] = branches[0]
+    if len(branches) > 1:
+        merged = union_all(*(select(one.subquery(f"part_{place}")) for place, one in enumerate(branches))).subquery("merged")
+        page = select(merged).order_by(*_directed(shape, _order(shape, merged.c))).limit(shape.size + 1)
+    total = None
+    if shape.counted:
+        unordered = replace(shape, has_key=False, bucket="", counted=False)
+        counted = _counting(unordered, ONE).limit(CAP + 1).subquery("counted")
+        total = select(func.count()).select_from(counted).scalar_subquery()
+    return _shown(shape, page, total)
+
+
+def _branches(shape: Shape) -> list[list[ColumnElement[bool]]]:
+    """The conditions of each index range a page is merged from; one range in most cases."""
+    rest = conditions(replace(shape, status="any")) if shape.status in ("", EVERYTHING) else conditions(shape)
+    if shape.sort is Sort.CHANGED and shape.status in ("", EVERYTHING):
+        statuses = PRESENT if shape.status == "" else tuple(ClientStatus)
+        return [[client.status == literal_column(f"'{one.value}'"), *rest] for one in statuses]
+    if shape.sort is Sort.NAME and shape.status == EVERYTHING:
+        archived = client.status == literal_column(f"'{ClientStatus.ARCHIVED.value}'")
+        return [[client.archived_at.is_(None), *rest], [archived, *rest]]
+    return [conditions(shape)]
+
+
+def _walk(shape: Shape, wanted: list[ColumnElement[bool]]) -> Select[Any]:
+    order = (client.changed_at if shape.sort is Sort.CHANGED else client.name_key, client.id)
+    page = select(*COLUMNS).where(*wanted).order_by(*_directed(shape, order)).limit(shape.size + 1)
+    if shape.bucket:
+        column = PLACE[shape.sort]
+        page = page.where(column.is_(None) if shape.bucket == "nothing" else column == bindparam("bucket"))
+    if shape.terms.everywhere and shape.is_dense:
+        page = page.where(client_search.holds(shape.terms, client.id))
+    elif shape.terms.everywhere:  # the plus keeps the planners from starting there and sorting everything found
+        page = page.where(literal_column("+client.id").in_(client_search.hits(shape.terms)))
+    if shape.terms.short:
+        page = page.where(client_search.short_words_in(shape.terms, client.name_key))
+    return page.where(_beyond(shape, order)) if shape.has_key else page
+
+
+def _order(shape: Shape, columns: Any) -> tuple[ColumnElement[Any], ...]:
+    if shape.sort is Sort.CHANGED:
+        return columns.changed_at, columns.id
+    if shape.sort is Sort.NAME or not shape.ranks:
+        return columns.name_key, columns.id
+    column = columns[PLACE[shape.sort].name]
+    places = {value: literal_column(str(place)) for place, value in enumerate(shape.ranks) if value is not None}
+    rank = case(places, value=column, else_=literal_column(str(len(shape.ranks)))) if places else literal_column("0")
+    return rank, columns.name_key, columns.id
+
+
+def _directed(shape: Shape, order: tuple[ColumnElement[Any], ...]) -> tuple[ColumnElement[Any], ...]:
+    return order if shape.forwards else tuple(one.desc() for one in order)
+
+
+def _beyond(shape: Shape, order: tuple[ColumnElement[Any], ...]) -> ColumnElement[bool]:
+    kind = UtcDateTime() if shape.sort is Sort.CHANGED else Text()
+    here = [bindparam("key", type_=kind), bindparam("key_id", type_=Integer)]
+    if len(order) == 3:
+        here.insert(0, bindparam("key_rank", type_=Integer))
+    return tuple_(*order) > tuple_(*here) if shape.forwards else tuple_(*order) < tuple_(*here)
+
+
+def _shown(shape: Shape, page: Any, total: Any) -> Select[Any]:
+    """The page's rows with all that is shown beside them, looked up for these rows only."""
+    page = page.subquery("page")
+    order = _directed(shape, _order(shape, page.c))
+    extra = [] if total is None else [total.label("total")]
+    return select(page, *extra, *_beside(page)).order_by(*order)
+
+
+def _beside(page: FromClause) -> list[ColumnElement[Any]]:
+    states = case(
+        (link.state == literal_column(f"'{LinkState.BROKEN.value}'"), literal_column("'broken'")),
+        (link.push_state == literal_column(f"'{PushState.FAILED.value}'"), literal_column("'failed'")),
+        (link.open_conflicts > 0, literal_column("'conflict'")),
+        (link.push_state == literal_column(f"'{PushState.NONE.value}'"), literal_column("'in_step'")),
+        else_=literal_column("'pending'"),
+    )
+    each = cast(link.connection_id, Text) + literal_column("':'", Text) + cast(states, Text)
+    comma, line = literal_column("','", Text), literal_column("'\n'", Text)
+    apps = select(_joined(each, comma)).where(link.client_id == page.c.id)
+    in_group = and_(member.client_id == page.c.id, group.id == member.group_id)
+    groups = select(_joined(group.name, line)).where(in_group)
+    near = exists(select(ONE).where(finding.client_id == page.c.id, *_near()))
+    return [
+        apps.correlate(page).scalar_subquery().label("apps"),
+        groups.correlate(page).scalar_subquery().label("groups"),
+        near.correlate(page).label("is_near"),
+    ]
+
+
+def _joined(texts: ColumnElement[Any], between: ColumnElement[Any]) -> ColumnElement[Any]:
+    if db.engine.dialect.name == "sqlite":
+        return func.group_concat(texts, between, type_=Text)
+    return func.string_agg(texts, between, type_=Text)
+
+

@@ -1,0 +1,292 @@
+"""The life of a connection: offered after a sign-in at the vendor, enabled by a person, lost, mended, disconnected.
+
+The one invariant: a connection stands for one account of one app for ever. Signing in to another account makes another
+connection; links are never carried over between the two (AP-06).
+
+`app` is the app's name as screens say it; this layer knows only its slug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, func, literal, select, update
+
+from portal.db import db
+from portal.domain import activity
+from portal.domain.activity import Actor, Verb
+from portal.domain.apps import (
+    ClientLink,
+    Connection,
+    ConnectionState,
+    LinkState,
+    PushState,
+    RunState,
+    StaffLink,
+    SyncRun,
+    TokenSet,
+)
+from portal.domain.people import Role, User
+from portal.domain.records import AccountRecord
+
+CAP = 1001  # counts of links stop here; beyond, screens say "1,000+"
+
+DIRECTIONS = {
+    "both": "Both ways: the later change wins",
+    "from_app": "Only from the app to here",
+    "to_app": "Only from here to the app",
+}
+LEVELS = {
+    "everything": "All fields",
+    "name": "Only the client's name",
+    "nothing": "Nothing: links stay, no field travels",
+}
+DEFAULTS: dict[str, Any] = {"direction": "both", "level": "everything", "nightly": True}
+LABELS = {"direction": "Direction", "level": "What is kept in step", "nightly": "Nightly sync"}
+
+
+class AnotherAccount(Exception):
+    """A sign-in meant to mend one connection reached other accounts only; nothing was changed."""
+
+    def __init__(self, connection: Connection, reached: list[AccountRecord]) -> None:
+        super().__init__(f"the sign-in did not reach {connection.account_name}")
+        self.connection = connection
+        self.reached = reached
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRow:
+    """A person as the app lists them, and who that is here; None: nobody yet."""
+
+    remote_id: str
+    name: str
+    email: str
+    user: User | None
+
+
+def get(connection_id: int, *, lock: bool = False) -> Connection | None:
+    query = select(Connection).where(Connection.id == connection_id)
+    return db.session.scalar(query.with_for_update() if lock else query)
+
+
+def of_app(slug: str) -> list[Connection]:
+    """Every connection of an app that is in use or waits to be, by the name of its account."""
+    return list(
+        db.session.scalars(
+            select(Connection)
+            .where(Connection.app == slug, Connection.state != ConnectionState.DISCONNECTED)
+            .order_by(Connection.account_name, Connection.id)
+        )
+    )
+
+
+def offered(slug: str) -> list[Connection]:
+    """Accounts a sign-in reached that nobody has enabled yet."""
+    return [one for one in of_app(slug) if one.state == ConnectionState.CHOOSING]
+
+
+def earlier(connection: Connection) -> list[Connection]:
+    """Other accounts of this app that are or were connected: their links stay theirs (AP-06)."""
+    return list(
+        db.session.scalars(
+            select(Connection)
+            .where(
+                Connection.app == connection.app, Connection.id != connection.id, Connection.enabled_at.is_not(None)
+            )
+            .order_by(Connection.account_name)
+        )
+    )
+
+
+def linked(connection: Connection) -> int:
+    """How many clients are linked, counted up to `CAP`."""
+    return _capped(ClientLink.connection_id == connection.id)
+
+
+def waiting_to_be_sent(connection: Connection) -> int:
+    """How many records wait for their changes to be sent, counted up to `CAP`."""
+    return _capped(
+        ClientLink.connection_id == connection.id,
+        ClientLink.push_state.in_((PushState.READY, PushState.SENDING, PushState.FAILED)),
+        ClientLink.state == LinkState.LINKED,
+    )
+
+
+def staff(connection: Connection) -> list[StaffRow]:
+    """The app's people as last read, each with the user here they are linked to."""
+    linked_users = {
+        remote_id: user
+        for remote_id, user in db.session.execute(
+            select(StaffLink.remote_id, User)
+            .join(User, User.id == StaffLink.user_id)
+            .where(StaffLink.connection_id == connection.id)
+        )
+    }
+    return [
+        StaffRow(one["remote_id"], one["name"], one.get("email", ""), linked_users.get(one["remote_id"]))
+        for one in connection.reference.get("staff", [])
+    ]
+
+
+def admins() -> list[str]:
+    """Whom to ask: the names of those who may manage apps."""
+    return list(
+        db.session.scalars(select(User.name).where(User.role == Role.ADMIN, User.is_active).order_by(User.name))
+    )
+
+
+def offer(app_slug: str, account: AccountRecord, tokens: TokenSet, *, now: datetime) -> Connection:
+    """Show an account a sign-in has reached. One in use is left as it is; one disconnected earlier may be enabled again.
+
+    Nothing is synced before a person enables it, so this alone leaves no Activity.
+    """
+    connection = db.session.scalar(
+        select(Connection).where(Connection.app == app_slug, Connection.account_id == account.remote_id)
+    )
+    if connection is None:
+        connection = Connection(
+            app=app_slug, account_id=account.remote_id, account_name=account.name, state_changed_at=now, settings={}
+        )
+        connection.state = ConnectionState.CHOOSING
+        db.session.add(connection)
+    elif connection.state == ConnectionState.DISCONNECTED:
+        connection.move_to(ConnectionState.CHOOSING, now=now)
+    elif connection.state != ConnectionState.CHOOSING:
+        return connection
+    connection.account_name = account.name
+    connection.grant_id = account.grant_id
+    connection.token_set = tokens
+    db.session.flush()
+    return connection
+
+
+def enable(connection: Connection, settings: Mapping[str, Any], *, app: str, by: Actor, now: datetime) -> None:
+    """A person has seen which account it is and how it is to be kept in step (AP-04, AP-05).
+
+    Raises `IllegalMove` when it is not waiting for that.
+    """
+    came_back = connection.enabled_at is not None
+    connection.move_to(ConnectionState.CONNECTED, now=now)
+    connection.settings = _settled(connection, settings)
+    connection.enabled_at = now
+    connection.enabled_by = by.name
+    verb = Verb.APP_RECONNECTED if came_back else Verb.APP_CONNECTED
+    activity.record(verb, by=by, now=now, connection_id=connection.id, app=app, account=connection.account_name)
+
+
+def reconnect(
+    connection: Connection, account: AccountRecord, tokens: TokenSet, *, app: str, by: Actor, now: datetime
+) -> None:
+    """The same account signed in to again: every link, agreed value and waiting change is kept (AP-06).
+
+    Raises `AnotherAccount` when it is not the same, `IllegalMove` when the connection was disconnected.
+    """
+    if account.remote_id != connection.account_id:
+        raise AnotherAccount(connection, [account])
+    old = connection.token_set
+    connection.move_to(ConnectionState.CONNECTED, now=now)
+    connection.account_name = account.name
+    connection.grant_id = account.grant_id
+    connection.token_set = tokens
+    db.session.flush()
+    if old is not None and old is not tokens:
+        _drop_tokens(old)
+    activity.record(
+        Verb.APP_RECONNECTED, by=by, now=now, connection_id=connection.id, app=app, account=connection.account_name
+    )
+
+
+def lost(connection: Connection, reason: str, *, app: str, by: Actor, now: datetime) -> bool:
+    """Access has ended; only a person can mend it. What waits to be sent goes on waiting.
+
+    Says whether this is news: the same loss, met by several calls at once, is told once (fault row 35).
+    """
+    if connection.state != ConnectionState.CONNECTED:
+        return False
+    connection.move_to(ConnectionState.NEEDS_RECONNECT, now=now, reason=reason)
+    activity.record(
+        Verb.APP_LOST, by=by, now=now, connection_id=connection.id,
+        app=app, account=connection.account_name, reason=reason,
+    )  # fmt: skip
+    return True
+
+
+def disconnect(connection: Connection, *, app: str, by: Actor, now: datetime) -> bool:
+    """Syncs and sending stop, the sign-in is deleted; clients, links and history stay (AP-08).
+
+    False when it was disconnected before. An open run is asked to stop.
+    """
+    if connection.state == ConnectionState.DISCONNECTED:
+        return False
+    was_in_use = connection.state != ConnectionState.CHOOSING
+    tokens = connection.token_set
+    connection.move_to(ConnectionState.DISCONNECTED, now=now)
+    connection.token_set = None
+    connection.grant_id = ""
+    db.session.flush()
+    if tokens is not None:
+        _drop_tokens(tokens)
+    db.session.execute(
+        update(SyncRun)
+        .where(SyncRun.connection_id == connection.id, SyncRun.state.in_((RunState.QUEUED, RunState.RUNNING)))
+        .values(cancel_asked=True)
+    )
+    if was_in_use:
+        activity.record(
+            Verb.APP_DISCONNECTED, by=by, now=now, connection_id=connection.id, app=app, account=connection.account_name
+        )
+    return True
+
+
+def change_settings(connection: Connection, wanted: Mapping[str, Any], *, app: str, by: Actor, now: datetime) -> bool:
+    """Direction, level and whether it runs at night (XP-20). Says whether anything changed."""
+    before = {**DEFAULTS, **connection.settings}
+    after = _settled(connection, wanted)
+    changes = [
+        {"field": key, "label": LABELS[key], "old": setting_words(key, before[key]), "new": setting_words(key, after[key])}
+        for key in DEFAULTS
+        if before[key] != after[key]
+    ]
+    if not changes:
+        return False
+    connection.settings = after
+    activity.record(
+        Verb.APP_SETTINGS_CHANGED, by=by, now=now, connection_id=connection.id,
+        app=app, account=connection.account_name, what=activity.field_names(changes), changes=changes,
+    )  # fmt: skip
+    return True
+
+
+def setting_words(key: str, value: Any) -> str:
+    """A setting as a person reads it."""
+    if key == "nightly":
+        return "every night" if value else "paused"
+    return (DIRECTIONS if key == "direction" else LEVELS)[value]
+
+
+def runs_at_night(connection: Connection) -> bool:
+    return bool(connection.settings.get("nightly", DEFAULTS["nightly"]))
+
+
+def _settled(connection: Connection, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the wanted ones in; raises ValueError for a word that means nothing."""
+    settings = {**DEFAULTS, **connection.settings, **{key: wanted[key] for key in DEFAULTS if key in wanted}}
+    if settings["direction"] not in DIRECTIONS or settings["level"] not in LEVELS:
+        raise ValueError("a connection was to be set to something it cannot be set to")
+    settings["nightly"] = bool(settings["nightly"])
+    return settings
+
+
+def _drop_tokens(tokens: TokenSet) -> None:
+    """Delete a sign-in, unless another connection lives by it."""
+    if not db.session.scalar(select(exists().where(Connection.token_set_id == tokens.id))):
+        db.session.delete(tokens)
+        db.session.flush()
+
+
+def _capped(*conditions: Any) -> int:
+    rows = select(literal(1)).select_from(ClientLink).where(*conditions).limit(CAP).subquery()
+    return db.session.scalar(select(func.count()).select_from(rows)) or 0

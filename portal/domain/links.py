@@ -1,0 +1,270 @@
+"""A client here and its record there: making, breaking and mending the link, and settling what it left open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.db import db
+from portal.domain import activity, clients
+from portal.domain.activity import Actor, Verb
+from portal.domain.apps import ClientLink, Conflict, Connection, LinkState, PushState, StaffLink
+from portal.domain.carrying import Context
+from portal.domain.clients import Client, Contact
+from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
+from portal.domain.people import User
+from portal.domain.planning import is_blank
+from portal.domain.records import Address, ClientRecord, RecordState
+
+
+class AlreadyLinked(Exception):
+    """The record or the client already has a partner in this app. `client` is who holds it."""
+
+    def __init__(self, client: Client, sentence: str) -> None:
+        super().__init__(sentence)
+        self.client = client
+
+
+def link(
+    client: Client, connection: Connection, record: ClientRecord, *, by: Actor, now: datetime, reason: str,
+    made_by: str = "name", app: str = "",
+) -> ClientLink:  # fmt: skip
+    """Say that this client is that record. Raises `AlreadyLinked` (CL-34). Values travel with the next plan."""
+    holder = db.session.scalar(
+        select(ClientLink).where(ClientLink.connection_id == connection.id, ClientLink.remote_id == record.remote_id)
+    )
+    if holder is not None and holder.client_id == client.id:
+        return holder
+    if holder is not None:
+        owner = db.session.get_one(Client, holder.client_id)
+        raise AlreadyLinked(owner, f"{record.name} is already linked to {owner.name}")
+    own = next((one for one in client.links if one.connection_id == connection.id), None)
+    if own is not None:
+        raise AlreadyLinked(client, f"{client.name} is already linked to {own.remote_name}")
+    made = ClientLink(
+        connection_id=connection.id, client_id=client.id, remote_id=record.remote_id, remote_name=record.name,
+        made_by=made_by, made_at=now, seen=record.as_json(), seen_at=now, agreed={}, held_fields={},
+        open_conflicts=0, push_attempts=0, push_version=0,
+    )  # fmt: skip
+    made.connection = connection
+    client.links.append(made)
+    db.session.flush()
+    activity.record(
+        Verb.CLIENT_LINKED, by=by, now=now, client_id=client.id, connection_id=connection.id, record=record.name,
+        remote_id=record.remote_id, app=app or connection.app, reason=reason,
+    )  # fmt: skip
+    clients.refresh_sync_state(client)
+    clients.index_for_search([client.id])
+    return made
+
+
+def unlink(link: ClientLink, *, by: Actor, now: datetime, app: str = "") -> None:
+    """Forget that the two are one. Both keep their values; nothing is sent any more."""
+    client = db.session.get_one(Client, link.client_id)
+    activity.record(
+        Verb.CLIENT_UNLINKED, by=by, now=now, client_id=client.id, connection_id=link.connection_id,
+        record=link.remote_name, remote_id=link.remote_id, app=app or link.connection.app,
+    )  # fmt: skip
+    client.links.remove(link)
+    db.session.delete(link)
+    db.session.flush()
+    clients.refresh_sync_state(client)
+    clients.index_for_search([client.id])
+
+
+def broken_because(record: ClientRecord | None, app: str) -> str:
+    """Why a link to this record cannot be used (M9); empty when it can. None: the record is nowhere to be found."""
+    if record is None:
+        return f"it is no longer in {app}; it may have been deleted or merged into another record"
+    if record.state == RecordState.ARCHIVED:
+        return f"it was archived in {app}"
+    if record.state == RecordState.DELETED:
+        return f"it was deleted in {app}, or merged into another record"
+    return ""
+
+
+def mark_broken(client: Client, link: ClientLink, why: str, context: Context) -> bool:
+    """False when it was broken for the same reason already."""
+    if link.state == LinkState.BROKEN and link.broken_why == why:
+        return False
+    link.state = LinkState.BROKEN
+    link.broken_why = why
+    activity.record(
+        Verb.LINK_BROKEN, by=context.by, now=context.now, client_id=client.id, connection_id=link.connection_id,
+        record=link.remote_name, app=context.app, reason=why,
+    )  # fmt: skip
+    clients.refresh_sync_state(client)
+    return True
+
+
+def mend(client: Client, link: ClientLink, context: Context) -> None:
+    if link.state == LinkState.LINKED:
+        return
+    link.state = LinkState.LINKED
+    link.broken_why = ""
+    activity.record(
+        Verb.LINK_MENDED, by=context.by, now=context.now, client_id=client.id, connection_id=link.connection_id,
+        record=link.remote_name, app=context.app,
+    )  # fmt: skip
+    clients.refresh_sync_state(client)
+
+
+def open_conflicts(client: Client) -> list[Conflict]:
+    """Oldest first."""
+    query = select(Conflict).where(Conflict.client_id == client.id, Conflict.state == "open").order_by(Conflict.id)
+    return list(db.session.scalars(query))
+
+
+def swap_conflict(conflict: Conflict, *, by: Actor, now: datetime, app: str = "") -> None:
+    """Put the value that lost back here; the app gets it with the push this asks for (XPM-14)."""
+    client = db.session.get_one(Client, conflict.client_id)
+    loser = conflict.here if conflict.winner == "there" else conflict.there
+    contact = db.session.get(Contact, conflict.contact_id) if conflict.contact_id else None
+    if contact is not None:
+        clients.edit_contact(contact, {conflict.field: loser}, by=by, now=now)
+    elif conflict.field in ("partner", "manager"):
+        clients.edit(client, {f"{conflict.field}_id": _user_behind(conflict, loser)}, by=by, now=now)
+    elif conflict.field in ("address", "postal_address"):
+        clients.edit(client, {conflict.field: Address(*loser)}, by=by, now=now)
+    else:
+        clients.edit(client, {conflict.field: loser}, by=by, now=now)
+    _settle(conflict, client, "swapped", by, now)
+    labels = CONTACT_FIELDS if conflict.contact_id else CLIENT_FIELDS
+    activity.record(
+        Verb.CONFLICT_SWAPPED, by=by, now=now, client_id=client.id, field=labels[conflict.field],
+        new=_said(loser), app=app or _link_of(conflict).connection.app,
+    )  # fmt: skip
+
+
+def dismiss_conflict(conflict: Conflict, *, by: Actor, now: datetime, app: str = "") -> None:
+    """Keep it as it stands."""
+    client = db.session.get_one(Client, conflict.client_id)
+    _settle(conflict, client, "kept", by, now)
+    labels = CONTACT_FIELDS if conflict.contact_id else CLIENT_FIELDS
+    activity.record(
+        Verb.CONFLICT_DISMISSED, by=by, now=now, client_id=client.id, field=labels[conflict.field],
+        app=app or _link_of(conflict).connection.app,
+    )  # fmt: skip
+
+
+def _link_of(conflict: Conflict) -> ClientLink:
+    return db.session.get_one(ClientLink, conflict.link_id)
+
+
+def _settle(conflict: Conflict, client: Client, state: str, by: Actor, now: datetime) -> None:
+    conflict.state = state
+    conflict.settled_at = now
+    conflict.settled_by = by.name
+    link = _link_of(conflict)
+    link.open_conflicts = max(0, link.open_conflicts - 1)
+    clients.refresh_sync_state(client)
+
+
+def _user_behind(conflict: Conflict, value: dict[str, Any] | None) -> int | None:
+    """The user a plan's person value stands for."""
+    if not value:
+        return None
+    if value["id"].startswith("user:"):
+        return int(value["id"].removeprefix("user:"))
+    connection_id = _link_of(conflict).connection_id
+    return db.session.scalar(
+        select(StaffLink.user_id).where(StaffLink.connection_id == connection_id, StaffLink.remote_id == value["id"])
+    )
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value["name"])
+    if isinstance(value, list):
+        return ", ".join(part for part in value if part)
+    return "nothing" if is_blank(value) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of "Why does my data not sync?" (XPM-13). `ok` is None where it is for a person to judge."""
+
+    question: str
+    answer: str
+    ok: bool | None
+    what_to_do: str = ""
+
+
+def checklist(
+    client: Client, link: ClientLink | None, *, app: str, run_since: datetime | None, finding: str = ""
+) -> list[Check]:
+    """The questions a person asks when a client does not sync, answered for this one.
+
+    `run_since` is when the run under way started, None when none is; `finding` tells what is being looked at.
+    """
+    if link is None:
+        answer = finding or f"This client is not linked to a record in {app}."
+        what = "Settle it under Matches, or choose the record on this page." if finding else "Choose the record below."
+        return [Check("Is this client linked?", answer, False, what)]
+    checks = [_link_check(link, app)]
+    checks += [_person_check(client, link, role, app) for role in ("partner", "manager")]
+    checks.append(_run_check(run_since, app))
+    duplicate = Check(
+        "Is this a duplicate being looked at?",
+        finding or "No.",
+        not finding,
+        "Settle it under Matches." if finding else "",
+    )
+    checks += [duplicate, _conflict_check(link, app), _push_check(link, app)]
+    return checks
+
+
+def _link_check(link: ClientLink, app: str) -> Check:
+    if link.state == LinkState.BROKEN:
+        what = "Bring the record back there, or link this client to the right record."
+        return Check("Does the link work?", f"No: {link.broken_why}.", False, what)
+    return Check("Does the link work?", f"Yes, to {link.remote_name} in {app}.", True)
+
+
+def _person_check(client: Client, link: ClientLink, role: str, app: str) -> Check:
+    question = f"Can the {role} travel?"
+    held = link.held_fields.get(role)
+    if held:
+        return Check(question, f"No: {held}.", False, "Link the person under Settings, Team.")
+    user: User | None = getattr(client, role)
+    if user is None:
+        return Check(question, f"No {role} is set here.", True)
+    person = db.session.scalar(
+        select(StaffLink).where(StaffLink.connection_id == link.connection_id, StaffLink.user_id == user.id)
+    )
+    if person is None:
+        what = "Link the person under Settings, Team."
+        return Check(question, f"No: {user.name} is not linked to a person in {app}.", False, what)
+    if person.remote_email and person.remote_email.lower() != user.email:
+        answer = f"{user.name} is linked to {person.remote_name}, whose email there is {person.remote_email}."
+        return Check(question, answer, None, "If that is the same person, make the two emails agree.")
+    return Check(question, f"Yes, {user.name} is linked to {person.remote_name}.", True)
+
+
+def _run_check(run_since: datetime | None, app: str) -> Check:
+    if run_since is None:
+        return Check("Is a sync still under way?", "No.", True)
+    return Check("Is a sync still under way?", f"Yes, {app} is being synced now.", None, "Wait for it to end.")
+
+
+def _conflict_check(link: ClientLink, app: str) -> Check:
+    if not link.open_conflicts:
+        return Check("Did the other side's later change win?", "No, nothing was changed on both sides.", True)
+    answer = f"{link.open_conflicts} of its fields were changed both here and in {app}."
+    return Check(
+        "Did the other side's later change win?", answer, None, "See the conflicts on Summary; each can be put back."
+    )
+
+
+def _push_check(link: ClientLink, app: str) -> Check:
+    question = f"Has {app} taken the last changes from here?"
+    if link.push_state == PushState.FAILED:
+        return Check(question, f"No: {link.push_error}", False, "Mend what it says, then try again.")
+    if link.push_state != PushState.NONE:
+        return Check(
+            question, "Not yet, they are waiting to be sent." + (f" {link.push_error}" if link.push_error else ""), None
+        )
+    return Check(question, "Yes.", True)

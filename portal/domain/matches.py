@@ -1,0 +1,137 @@
+"""The Matches screen's questions: what waits to be settled, of which kind, and who could be meant.
+
+Settling itself is in `portal.domain.findings`; here is only the way back from it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
+
+from portal.db import db
+from portal.domain import links
+from portal.domain.activity import Actor
+from portal.domain.apps import ClientLink, Finding
+from portal.domain.clients import Client
+from portal.domain.findings import LEFT_OUT
+from portal.domain.records import ClientRecord, client_from_json
+
+KINDS = ("near_match", "ambiguous", "taken", LEFT_OUT)
+BULK = 2000  # findings one press of a button may settle
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A client here that may be meant. `holds` is the name of the record it is linked to in this app; None: free."""
+
+    client: Client
+    holds: str | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One finding with everything a person needs to decide it.
+
+    `twins` are other open records of exactly this name in the same app, the reason for an ambiguous one.
+    """
+
+    finding: Finding
+    record: ClientRecord
+    candidates: tuple[Candidate, ...]
+    twins: tuple[Finding, ...]
+
+    @property
+    def only(self) -> Candidate | None:
+        """The one client that can be meant, when there is just one and it still is there."""
+        return self.candidates[0] if len(self.candidates) == 1 else None
+
+
+def get(finding_id: int) -> Finding | None:
+    return db.session.get(Finding, finding_id)
+
+
+def link_made(link_id: int) -> ClientLink | None:
+    return db.session.get(ClientLink, link_id)
+
+
+def take_back(link: ClientLink, *, by: Actor, now: datetime, app: str) -> None:
+    """Unlink again, and put what the link had settled back on the list."""
+    query = select(Finding).where(
+        Finding.connection_id == link.connection_id, Finding.remote_id == link.remote_id, Finding.state == "linked"
+    )
+    for finding in db.session.scalars(query):
+        finding.state = "open"
+        finding.settled_at = None
+        finding.settled_by = ""
+    links.unlink(link, by=by, now=now, app=app)
+
+
+def counts() -> dict[tuple[int, str], int]:
+    """(connection, kind) -> how many wait."""
+    rows = db.session.execute(
+        select(Finding.connection_id, Finding.kind, func.count())
+        .where(Finding.state.in_(("open", LEFT_OUT)))
+        .group_by(Finding.connection_id, Finding.kind)
+    )
+    return {(connection_id, kind): count for connection_id, kind, count in rows}
+
+
+def open_of(kind: str | None, connection_id: int | None, limit: int = BULK) -> list[Finding]:
+    """What a bulk act is about: the open ones a filter shows, all pages of it."""
+    query = select(Finding).where(Finding.state == "open").order_by(Finding.id).limit(limit)
+    if connection_id is not None:
+        query = query.where(Finding.connection_id == connection_id)
+    if kind is not None:
+        query = query.where(Finding.kind == kind)
+    return list(db.session.scalars(query))
+
+
+def cases(found: list[Finding]) -> list[Case]:
+    """These findings with their candidates and twins, in a handful of queries whatever their number."""
+    ids = {one["client_id"] for finding in found for one in finding.candidates}
+    clients_by_id = {client.id: client for client in _clients(ids)}
+    held = _held_records(ids)
+    twins = _twins(found)
+    return [
+        Case(
+            finding,
+            client_from_json(finding.record),
+            tuple(
+                Candidate(clients_by_id[one["client_id"]], held.get((finding.connection_id, one["client_id"])))
+                for one in finding.candidates
+                if one["client_id"] in clients_by_id
+            ),
+            tuple(one for one in twins[finding.connection_id, finding.remote_name] if one.remote_id != finding.remote_id),
+        )
+        for finding in found
+    ]
+
+
+def _clients(ids: Iterable[int]) -> list[Client]:
+    query = select(Client).where(Client.id.in_(ids)).options(selectinload(Client.contacts))
+    return list(db.session.scalars(query))
+
+
+def _held_records(client_ids: Iterable[int]) -> dict[tuple[int, int], str]:
+    rows = db.session.execute(
+        select(ClientLink.connection_id, ClientLink.client_id, ClientLink.remote_name).where(
+            ClientLink.client_id.in_(client_ids)
+        )
+    )
+    return {(connection_id, client_id): name for connection_id, client_id, name in rows}
+
+
+def _twins(found: list[Finding]) -> dict[tuple[int, str], list[Finding]]:
+    names = {one.remote_name for one in found if one.kind == "ambiguous"}
+    twins: dict[tuple[int, str], list[Finding]] = defaultdict(list)
+    if names:
+        query = select(Finding).where(Finding.state == "open", Finding.remote_name.in_(names)).order_by(Finding.id)
+        for one in db.session.scalars(query):
+            twins[one.connection_id, one.remote_name].append(one)
+    return twins

@@ -1,0 +1,12 @@
+"""Clients in step with an app: claim, read, match, plan, check, apply, send, finish.
+
+`request_run` puts a run on the list, `start` nudges the background, `work` does it. Stop it anywhere: whatever was
+committed stays, and the next run goes on from there.
+"""
+
+from portal.sync.recovering import recover
+from portal.sync.runs import ask_to_stop, release, request_run, start
+from portal.sync.sending import send, send_due, send_soon
+from portal.sync.working import work
+
+__all__ = ["ask_to_stop", "recover", "release", "request_run", "send", "send_due", "send_soon", "start", "work"]

@@ -1,0 +1,222 @@
+"""Applying: one record after the other, each with a commit of its own, so that one bad record costs only itself."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import OperationalError
+
+from portal.db import db
+from portal.domain import carrying, clients, findings, links
+from portal.domain.apps import ClientLink, ContactLink, Outcome, RunItem
+from portal.domain.carrying import Context
+from portal.domain.clients import Client
+from portal.domain.importing import Importer
+from portal.domain.matching import Index, Kind, Match
+from portal.domain.planning import Plan, Policy, Times, plan
+from portal.domain.records import ClientRecord, Quarantined
+from portal.sync.runs import Watch
+
+log = logging.getLogger(__name__)
+_ITEM = insert(RunItem.__table__)
+
+OF_KIND = {Kind.NEAR_MATCH: Outcome.NEAR_MATCH, Kind.AMBIGUOUS: Outcome.AMBIGUOUS, Kind.TAKEN: Outcome.TAKEN}
+
+
+@dataclass
+class Applier:
+    """Applies records of one run. Nothing in it is a mapped object, so commits do not make it stale."""
+
+    run_id: int
+    context: Context
+    index: Index
+    watch: Watch
+    importer: Importer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.importer = Importer(self.context)
+
+    def apply(self, record: ClientRecord, left_out: set[str] | None = None) -> Outcome | None:
+        """One record, one commit. None when there was nothing to say. Never raises for what is the record's own fault."""
+        try:
+            outcome = self._apply(record, left_out or set())
+            db.session.commit()
+        except OperationalError:
+            db.session.rollback()
+            raise  # the database, not the record: the run ends and goes on later
+        except Exception as error:
+            db.session.rollback()
+            log.exception("run %s could not apply record %s", self.run_id, record.remote_id)
+            outcome = Outcome.FAILED
+            self._item(outcome, record, reason=f"Counterpart could not apply this record: {error}"[:500])
+            db.session.commit()
+        if outcome is not None:
+            self.watch.count(outcome)
+        return outcome
+
+    def _apply(self, record: ClientRecord, left_out: set[str]) -> Outcome | None:
+        match = self.index.match(record)
+        if match.kind == Kind.LINKED:
+            return self._linked(record, left_out)
+        if match.kind == Kind.IGNORE:
+            return None
+        if match.kind in OF_KIND:
+            findings.note(self.context.connection.id, record, match, self.context.now)
+            self._item(OF_KIND[match.kind], record, reason=match.reason, client_id=match.client_id)
+            return OF_KIND[match.kind]
+        if match.kind == Kind.LINK:
+            return self._link(record, match, left_out)
+        return self._create(record)
+
+    def _create(self, record: ClientRecord) -> Outcome:
+        reason = not_created_because(self.context)
+        if reason:
+            self._item(Outcome.SKIPPED, record, reason=reason)
+            return Outcome.SKIPPED
+        client_id = self.importer.bring_in(record)
+        self.index.linked[record.remote_id] = client_id
+        findings.close_for(self.context.connection.id, record.remote_id, "imported", self.context.now)
+        self._item(Outcome.CREATED, record, client_id=client_id, reason="no client here has this name")
+        return Outcome.CREATED
+
+    def _link(self, record: ClientRecord, match: Match, left_out: set[str]) -> Outcome:
+        assert match.client_id is not None  # a LINK names its client
+        client = db.session.get_one(Client, match.client_id)
+        context = self.context
+        from portal.domain.apps import Connection
+
+        connection = db.session.get_one(Connection, context.connection.id)
+        link = links.link(
+            client, connection, record, by=context.by, now=context.now, reason=match.reason, app=context.app
+        )
+        made = plan_for(client, link, [], record, context).without(left_out).pulls_only()
+        carrying.apply_here(client, link, [], record, made, context, may_send=False)
+        findings.close_for(connection.id, record.remote_id, "linked", context.now)
+        self.index.take(client.id, match.candidates[0].name, record.remote_id)
+        self._item(Outcome.LINKED, record, client_id=client.id, reason=match.reason, plan=rows_of(made))
+        if made.conflicts:
+            self.watch.count(Outcome.CONFLICT)
+        return Outcome.LINKED
+
+    def _linked(self, record: ClientRecord, left_out: set[str]) -> Outcome | None:
+        client, link, contact_links = load(self.context.connection.id, record.remote_id)
+        broken = links.broken_because(record, self.context.app)
+        if broken:
+            return self._break(client, link, record, broken)
+        links.mend(client, link, self.context)
+        made = plan_for(client, link, contact_links, record, self.context).without(left_out).pulls_only()
+        carrying.apply_here(client, link, contact_links, record, made, self.context, may_send=False)
+        if made.conflicts:
+            outcome = Outcome.CONFLICT
+        elif made.pulls or made.gone or any(pair.here is None for pair in made.pairings):
+            outcome = Outcome.UPDATED
+        else:
+            return None  # nothing came in; what is to go out is told when it has gone
+        self._item(outcome, record, client_id=client.id, reason=_why(made), plan=rows_of(made))
+        return outcome
+
+    def _break(self, client: Client, link: ClientLink, record: ClientRecord, why: str) -> Outcome | None:
+        if not links.mark_broken(client, link, why, self.context):
+            return None
+        link.seen = record.as_json()
+        link.seen_digest = ""
+        self._item(Outcome.BROKEN, record, client_id=client.id, reason=why)
+        return Outcome.BROKEN
+
+    def vanish(self, remote_id: str) -> None:
+        """A full list no longer has this record (M9). One commit."""
+        client, link, _contacts = load(self.context.connection.id, remote_id)
+        why = links.broken_because(None, self.context.app)
+        if links.mark_broken(client, link, why, self.context):
+            self._insert(Outcome.BROKEN, remote_id, link.remote_name, client.id, why)
+            self.watch.count(Outcome.BROKEN)
+        db.session.commit()
+
+    def quarantine(self, item: Quarantined) -> None:
+        """A record that could not be understood: on the list with the reason and the raw text's start."""
+        raw = {"raw": item.raw[:4000]}
+        self._insert(
+            Outcome.QUARANTINED, item.remote_id, item.name or "A record without a name", None, item.reason, raw
+        )
+        db.session.commit()
+
+    def _item(
+        self, outcome: Outcome, record: ClientRecord, *, reason: str, client_id: int | None = None,
+        plan: list[dict[str, Any]] | None = None,
+    ) -> None:  # fmt: skip
+        self._insert(outcome, record.remote_id, record.name, client_id, reason, None, plan)
+
+    def _insert(
+        self, outcome: Outcome, remote_id: str, name: str, client_id: int | None, reason: str,
+        record: dict[str, Any] | None = None, plan: list[dict[str, Any]] | None = None,
+    ) -> None:  # fmt: skip
+        values = {
+            "run_id": self.run_id, "outcome": outcome, "client_id": client_id, "remote_id": remote_id, "name": name,
+            "reason": reason, "plan": plan or [], "record": record, "is_included": True, "left_out": [], "applied": "",
+        }  # fmt: skip
+        db.session.connection().execute(_ITEM, values)
+
+
+def not_created_because(context: Context) -> str:
+    """Why new records do not come in over this connection; empty when they do (XP-20)."""
+    if context.connection.direction == "to_app":
+        return f"the connection only sends to {context.app}, so nothing is created here"
+    if context.connection.level == "nothing":
+        return "the connection is set to sync nothing, so nothing is created here"
+    return ""
+
+
+def load(connection_id: int, remote_id: str) -> tuple[Client, ClientLink, list[ContactLink]]:
+    """The three things a plan is applied to, the client's row held."""
+    link = db.session.scalars(
+        select(ClientLink).where(ClientLink.connection_id == connection_id, ClientLink.remote_id == remote_id)
+    ).one()
+    client = clients.get(link.client_id, lock=True)
+    assert client is not None  # a link cannot outlive its client
+    contact_links = list(db.session.scalars(select(ContactLink).where(ContactLink.client_link_id == link.id)))
+    return client, link, contact_links
+
+
+def plan_for(
+    client: Client, link: ClientLink, contact_links: list[ContactLink], record: ClientRecord, context: Context,
+    times: Times | None = None,
+) -> Plan:  # fmt: skip
+    """The plan for this client as things stand."""
+    side = carrying.side_of(client, link, contact_links, record, context.staff, context.app)
+    terms = context.connection
+    policy = Policy(context.app, terms.direction, terms.level, terms.is_first)
+    times = times or Times(there=record.changed_at, there_before=context.now)
+    return plan(side, record, fields=context.fields, contact_fields=context.contact_fields, times=times, policy=policy)
+
+
+def rows_of(made: Plan) -> list[dict[str, Any]]:
+    """What a run or a preview shows of a plan: everything but the fields with nothing to do."""
+    rows = [row.as_json() for row in made.rows if row.action.value != "keep"]
+    for pair in made.pairings:
+        if pair.here is None and pair.there is not None:
+            rows.append(_contact_row(pair.there.name, pair.key, "pull", None, pair.there.name, "a new contact there"))
+        elif pair.there is None and pair.here is not None:
+            name = str(pair.here.values["name"])
+            rows.append(
+                _contact_row(name, pair.key, "later", name, None, "a contact only here; goes with the next sync")
+            )
+    return rows
+
+
+def _contact_row(name: str, key: str, action: str, here: Any, there: Any, why: str) -> dict[str, Any]:
+    return {
+        "field": "contact", "label": "Contact", "contact": name, "key": f"{key}.contact", "agreed": None,
+        "here": here, "there": there, "action": action, "why": why,
+    }  # fmt: skip
+
+
+def _why(made: Plan) -> str:
+    if made.conflicts:
+        return made.conflicts[0].why
+    labels = list(dict.fromkeys(f"{row.contact}: {row.label}" if row.contact else row.label for row in made.pulls))
+    if not labels:
+        return "contacts changed there"
+    return f"{', '.join(labels[:3])}{f' and {len(labels) - 3} more' if len(labels) > 3 else ''} changed there"

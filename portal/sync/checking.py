@@ -1,0 +1,54 @@
+"""The safety catch: what a run would take away, counted before anything is written."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from portal.db import db
+from portal.domain.apps import ClientLink
+from portal.domain.planning import Danger, is_blank, values_of
+from portal.domain.records import ClientRecord, RecordState, client_from_json
+from portal.sync.reading import Known, Reading
+
+BATCH = 200
+
+
+class Dangerous(Exception):
+    """The safety catch held the run; the text says what it would have done."""
+
+
+def missing(known: dict[str, Known], reading: Reading) -> list[str]:
+    """Linked records a complete list no longer has. Asked of a complete one only: the others say nothing about them."""
+    return [remote_id for remote_id, one in known.items() if not one.is_broken and remote_id not in reading.seen]
+
+
+def danger(known: dict[str, Known], reading: Reading, gone: list[str]) -> Danger:
+    """What the run would take away, of all that is linked. Counted before anything is written."""
+    linked = sum(1 for one in known.values() if not one.is_broken)
+    orphaned, blanked = len(gone), 0
+    candidates: list[tuple[int, ClientRecord]] = []
+    for record in reading.records():
+        link = known.get(record.remote_id)
+        if link is None or link.is_broken:
+            continue
+        if record.state != RecordState.ACTIVE:
+            orphaned += 1
+        elif any(is_blank(value) for value in values_of(record).values()):
+            candidates.append((link.link_id, record))
+        if len(candidates) == BATCH:
+            blanked += _blanked(candidates)
+            candidates = []
+    return Danger(linked, blanked + _blanked(candidates), orphaned)
+
+
+def _blanked(candidates: list[tuple[int, ClientRecord]]) -> int:
+    """How many of these records have lost something they held when they were last seen."""
+    records = dict(candidates)
+    rows = db.session.execute(select(ClientLink.id, ClientLink.seen).where(ClientLink.id.in_(list(records))))
+    count = 0
+    for link_id, seen in rows:
+        if not seen:
+            continue
+        before, after = values_of(client_from_json(seen)), values_of(records[link_id])
+        count += any(not is_blank(before.get(name)) and is_blank(value) for name, value in after.items())
+    return count

@@ -1,0 +1,98 @@
+"""The screens. One file a screen: it holds a blueprint named `screen`, and being here is all it takes to be served.
+
+`RAIL` is what the left rail shows, in order; an entry appears when its screen exists and the person may open it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app, request, session
+from flask_compress import Compress
+from flask_login import current_user
+
+from portal.config import Settings
+from portal.domain import home as overview
+from portal.domain.people import May
+from portal.web import formats, guard, render, security, signed_in
+
+PRODUCT = "Counterpart"
+
+
+@dataclass(frozen=True)
+class RailItem:
+    """`mark` gives the count, or for a dot True, that stands beside the label; 0 and False show nothing."""
+
+    label: str
+    endpoint: str
+    icon: str
+    may: May | None = None
+    mark: Callable[[], int | bool] | None = None
+    mark_means: str = ""
+
+
+RAIL = (
+    RailItem("Home", "home.index", "home"),
+    RailItem("Clients", "clients.index", "users", May.SEE_CLIENTS),
+    RailItem(
+        "Matches", "matches.index", "git-merge", May.SETTLE_MATCHES, overview.open_findings, "waiting for a decision"
+    ),
+    RailItem("Apps", "apps.index", "apps", May.SEE_APPS, overview.an_app_needs_a_person, "an app needs a person"),
+    RailItem("Settings", "settings.index", "settings", May.MANAGE_SETTINGS),
+)
+
+
+def register(app: Flask, consent_origins: Iterable[str] = ()) -> None:
+    """Everything the app needs to answer a browser."""
+    settings: Settings = app.extensions["settings"]
+    render.register(app)
+    formats.register(app)
+    signed_in.register(app, settings)
+    security.register(app, settings, consent_origins)
+    guard.register(app)
+    app.config.update(COMPRESS_ALGORITHM=["gzip"], COMPRESS_MIN_SIZE=800)
+    Compress(app)
+    for module in screens():
+        app.register_blueprint(module.screen)
+    app.context_processor(frame)
+
+
+def screens() -> list[Any]:
+    """Every module here that holds a screen, by name."""
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    modules = []
+    for name in names:
+        try:
+            modules.append(importlib.import_module(f"{__name__}.{name}"))
+        except ImportError:  # while the screens are being written; goes before the first commit
+            logging.getLogger(__name__).exception("screen %s is left out", name)
+    return [module for module in modules if hasattr(module, "screen")]
+
+
+def frame() -> dict[str, Any]:
+    """What base.html shows around every page. Functions, so that a block rendered alone asks for none of it."""
+    return {
+        "product": PRODUCT,
+        "person": current_user.person if current_user.is_authenticated else None,
+        "theme": session.get("theme"),
+        "firm": formats.firm,
+        "rail": rail,
+        "searched": request.args.get("q", "") if request.endpoint == "clients.index" else "",
+    }
+
+
+def rail() -> list[tuple[RailItem, bool, int | bool]]:
+    """The entries this person sees: item, whether it is where they are, and its mark."""
+    here = (request.endpoint or "").split(".")[0]
+    return [
+        (item, item.endpoint.split(".")[0] == here, item.mark() if item.mark else 0)
+        for item in RAIL
+        if item.endpoint in current_app.view_functions
+        and (item.may is None or (current_user.is_authenticated and current_user.person.may(item.may)))
+    ]
+

@@ -1,0 +1,117 @@
+"""/apps/<connection>: the panel of one connected account: its state, its runs, what can be done with it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import Response, flash, request
+
+from portal import integrations, sync
+from portal.db import db
+from portal.domain import connections, nights, runs
+from portal.domain.apps import Connection, ConnectionState, RunKind, RunTrigger, SyncRun
+from portal.domain.people import May
+from portal.web import formats
+from portal.web.apps import screen
+from portal.web.apps.lookups import Here, asked_id, here_or_404, now, running_words
+from portal.web.apps.tiles import purpose
+from portal.web.guard import actor, current_person, needs
+from portal.web.render import done, render
+
+PAGE = 15
+
+
+@screen.get("/<int:connection_id>")
+@needs(May.SEE_APPS)
+def panel(connection_id: int) -> Response:
+    here = here_or_404(connection_id)
+    at = now()
+    return render("apps/panel.html", blocks=("sync", "runs", "run_progress"), **_panel_values(here, at))
+
+
+@screen.post("/<int:connection_id>/runs")
+@needs(May.RUN_SYNCS)
+def start_sync(connection_id: int) -> Response:
+    """Sync now. A second press joins the run under way (AP-11, fault row 70)."""
+    return _begin(here_or_404(connection_id), RunKind.SYNC, full=bool(request.form.get("full")))
+
+
+@screen.post("/<int:connection_id>/previews")
+@needs(May.RUN_SYNCS)
+def start_preview(connection_id: int) -> Response:
+    return _begin(here_or_404(connection_id), RunKind.PREVIEW)
+
+
+def _begin(here: Here, kind: RunKind, *, full: bool = False) -> Response:
+    connection = here.connection
+    if not connection.is_usable:
+        return done(
+            f"{here.app.name} is not connected at the moment, so nothing was started.", "apps.panel",
+            tone="warn", connection_id=connection.id,
+        )  # fmt: skip
+    run, joined = sync.request_run(
+        connection, kind=kind, trigger=RunTrigger.PERSON, by=actor(), now=now(), full=full
+    )
+    run_id, run_kind = run.id, RunKind(run.kind)
+    message = already_running(run) if joined else ""
+    db.session.commit()
+    if not joined:
+        sync.start(run_id)
+    if kind == RunKind.PREVIEW and run_kind == RunKind.PREVIEW:
+        return done(message, "apps.preview", tone="info", connection_id=connection.id, run_id=run_id)
+    return done(message, "apps.panel", tone="info", connection_id=connection.id)
+
+
+def already_running(run: SyncRun) -> str:
+    """What a second press is told."""
+    since = formats.clock(run.started_at or run.asked_at)
+    return f"{running_words(run)} is already running since {since}, started by {run.by_name}. You can watch it here."
+
+
+def progress_values(connection: Connection, run: SyncRun | None, at: datetime) -> dict[str, Any]:
+    """What the block `run_progress` shows, on whichever page it stands. `run` None: nothing is under way."""
+    used, per_day = integrations.call_allowance(connection)
+    return {
+        "run": run,
+        "progress": runs.progress(run, at, used_today=used, allowance=per_day) if run is not None else None,
+        "whom_to_ask": connections.admins(),
+        "may_run": current_person().may(May.RUN_SYNCS),
+        "may_manage": current_person().may(May.MANAGE_APPS),
+    }
+
+
+def _panel_values(here: Here, at: datetime) -> dict[str, Any]:
+    connection = here.connection
+    held = runs.held(connection)
+    before = asked_id("before")
+    shown = runs.recent(connection, PAGE + 1, before or None)
+    firm = formats.firm()
+    next_run = None
+    if firm is not None and connection.is_usable and connections.runs_at_night(connection):
+        next_run = nights.next_run(firm, connection, at)
+    return {
+        "here": here,
+        "at": at,
+        "last": runs.latest_ended(connection),
+        "failed": _failed(connection),
+        "held": held,
+        "next_run": next_run,
+        "time_zone": firm.time_zone if firm else "",
+        "linked": connections.linked(connection),
+        "waiting": connections.waiting_to_be_sent(connection),
+        "purpose": purpose(here.app),
+        "is_choosing": connection.state == ConnectionState.CHOOSING,
+        "is_lost": connection.state == ConnectionState.NEEDS_RECONNECT,
+        "is_gone": connection.state == ConnectionState.DISCONNECTED,
+        "history": shown[:PAGE],
+        "older": shown[PAGE - 1].id if len(shown) > PAGE else None,
+        "is_first_page": not before,
+        **progress_values(connection, runs.latest_open(connection), at),
+    }
+
+
+def _failed(connection: Connection) -> SyncRun | None:
+    """The newest run, when it came to nothing."""
+    newest = runs.latest(connection)
+    return newest if newest is not None and newest.state in ("failed", "interrupted", "partial") else None

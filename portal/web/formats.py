@@ -1,0 +1,163 @@
+"""How values read on screens: dates, times, numbers, field values, in the firm's language and time zone.
+
+The clock and the firm are looked up here, so that templates only say `{{ run.started_at|moment }}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_time, format_timedelta
+from babel.numbers import format_decimal
+from flask import Flask, g
+from markupsafe import Markup
+
+from portal.domain import people
+from portal.domain.records import Address
+
+NOTHING = "–"
+LIST_CAP = 1000  # counts on lists stop here: nobody needs the exact number, and it would cost a scan
+FALLBACK_LOCALE = "en_NZ"
+FALLBACK_ZONE = "UTC"
+
+
+def register(app: Flask) -> None:
+    filters = (day, moment, ago, clock, exact, number, count_capped, plural, value, initials)
+    app.jinja_env.filters.update({one.__name__: one for one in filters})
+
+
+def firm() -> people.Firm | None:
+    """The firm, read once per request; None before it has been set up."""
+    if "firm" not in g:
+        g.firm = people.the_firm()
+    return g.firm
+
+
+def zone() -> ZoneInfo:
+    held = firm()
+    return _zone(held.time_zone if held else FALLBACK_ZONE)
+
+
+def locale() -> Locale:
+    held = firm()
+    return _locale(held.locale if held else FALLBACK_LOCALE)
+
+
+def day(at: datetime | date | None) -> str:
+    """'3 Nov 2026', on the firm's calendar."""
+    if at is None:
+        return NOTHING
+    local = at.astimezone(zone()).date() if isinstance(at, datetime) else at
+    return format_date(local, "medium", locale=locale())
+
+
+def clock(at: datetime | None) -> str:
+    """'14:02', on the firm's clock."""
+    return NOTHING if at is None else _plain(format_time(at, "short", tzinfo=zone(), locale=locale()))
+
+
+def exact(at: datetime | None) -> str:
+    """'3 Nov 2026, 14:02:11', on the firm's clock."""
+    return NOTHING if at is None else _plain(format_datetime(at, "medium", tzinfo=zone(), locale=locale()))
+
+
+def moment(at: datetime | None) -> Markup:
+    """How long ago or when, with the exact local time on hover."""
+    if at is None:
+        return Markup(NOTHING)
+    stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+    return Markup('<time datetime={} title="{}">{}</time>').format(Markup(stamp), exact(at), ago(at))
+
+
+def ago(at: datetime | None, now: datetime | None = None) -> str:
+    """'just now', '2 h ago', 'yesterday', 'in 4 min', and the date once it is more than a week away."""
+    if at is None:
+        return NOTHING
+    now = now or datetime.now(UTC)
+    gap = at - now
+    if abs(gap) < timedelta(seconds=45):
+        return "just now"
+    local, today = at.astimezone(zone()).date(), now.astimezone(zone()).date()
+    if abs(gap) < timedelta(hours=12) or local == today:
+        return _plain(format_timedelta(gap, add_direction=True, format="narrow", threshold=0.95, locale=_english(locale())))
+    if abs((local - today).days) == 1:
+        return "yesterday" if local < today else "tomorrow"
+    if abs(gap) < timedelta(days=7):
+        return _plain(format_timedelta(gap, add_direction=True, format="long", granularity="day", locale=_english(locale())))
+    return day(at)
+
+
+def number(figure: int | float | Decimal | None) -> str:
+    """'1,204'."""
+    return NOTHING if figure is None else _plain(format_decimal(figure, locale=locale()))
+
+
+def count_capped(figure: int, cap: int = LIST_CAP) -> str:
+    """'640', or '1,000+' once the cap was passed."""
+    return number(figure) if figure <= cap else number(cap) + "+"
+
+
+def plural(figure: int, one: str, many: str | None = None) -> str:
+    """'1 client', '1,204 clients'; `many` where adding an s is not enough."""
+    return f"{number(figure)} {one if figure == 1 else many or _several(one)}"
+
+
+def value(held: Any) -> str:
+    """A field's value as a person reads it; what is empty becomes a dash."""
+    if held is None or held == "" or held == []:
+        return NOTHING
+    if isinstance(held, bool):
+        return "Yes" if held else "No"
+    if isinstance(held, Address):
+        return ", ".join(held.lines()) or NOTHING
+    if isinstance(held, dict) and "street" in held:
+        return value(Address(**held))
+    if isinstance(held, dict) and "name" in held:
+        return str(held["name"]) or NOTHING
+    if isinstance(held, datetime):
+        return exact(held)
+    if isinstance(held, int | float | Decimal):
+        return number(held)
+    if isinstance(held, Iterable) and not isinstance(held, str):
+        return ", ".join(value(one) for one in held) or NOTHING
+    return str(held)
+
+
+def initials(name: str) -> str:
+    """'PS' for Priya Sharma: what stands in for a picture."""
+    words = [word for word in name.split() if word[:1].isalnum()]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+def _several(one: str) -> str:
+    if one.endswith("y") and one[-2:-1] not in "aeiou":
+        return one[:-1] + "ies"
+    return one + ("es" if one.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def _plain(text: str) -> str:
+    """Babel puts narrow no-break spaces into times, which some fonts draw as boxes."""
+    return text.replace("\u202f", "\u00a0")
+
+
+def _english(wanted: Locale) -> Locale:
+    """Screens are in English; only dates and numbers follow the firm's locale, words do not."""
+    return wanted if wanted.language == "en" else _locale("en")
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+@lru_cache(maxsize=64)
+def _locale(name: str) -> Locale:
+    return Locale.parse(name)

@@ -1,0 +1,187 @@
+"""What tests in every folder build on.
+
+`app`         the portal on a fresh, empty database (SQLite; PostgreSQL with TEST_DATABASE=postgresql). No context is
+              pushed, so that requests get one of their own, as in real life.
+`make_app`    another portal on the same database with other settings: `make_app(public_url="https://portal.example")`.
+`database`    the same database with an app context around the test; gives the session. For tests of the domain.
+`story`       `with story(): …` an app context that commits at its end. For building what a request will then see.
+`clock`       stops the clock at NOON (a Tuesday noon in Auckland); `clock.shift(timedelta)` and `clock.move_to(at)`.
+
+People and things to build with are in `tests/cast.py`; reading pages is in `tests/web/conftest.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.databases import Postgres, chosen_database, memory_folder
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from sqlalchemy.orm import Session, scoped_session
+
+    from portal.config import Settings
+
+NOON = datetime(2026, 11, 2, 23, 0, tzinfo=UTC)  # 3 November, 12:00 in Auckland
+SECRET_KEY = "a key for tests only, nothing else is signed with it"
+ENCRYPTION_KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, worker_name: str) -> Iterator[Postgres]:
+    """A PostgreSQL server with a database for this worker: TEST_POSTGRES_URL, else one started for these tests."""
+    shared = tmp_path_factory.getbasetemp()
+    folder = shared if worker_name == "main" else shared.parent
+    with Postgres.running(folder / "postgres", f"counterpart_{worker_name}") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def worker_name(request: pytest.FixtureRequest) -> str:
+    return getattr(request.config, "workerinput", {}).get("workerid", "main")
+
+
+@pytest.fixture(scope="session")
+def test_settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of the portal under test, on the database chosen for this run."""
+    from portal.config import Settings
+
+    with memory_folder(tmp_path_factory.mktemp("portal")) as folder:
+        url = f"sqlite:///{folder / 'portal.db'}"
+        if chosen_database() == "postgresql":
+            url = request.getfixturevalue("postgres").url
+        yield Settings(
+            data_dir=folder,
+            database_url=url,
+            public_url="http://localhost",
+            scheduler=False,
+            secret_keys=(SECRET_KEY,),
+            encryption_keys=(ENCRYPTION_KEY,),
+            log_level="WARNING",
+        )
+
+
+@pytest.fixture(scope="session")
+def _built(test_settings: Settings) -> tuple[Flask, Callable[[], None]]:
+    """The app, made once for all tests of this worker, and what empties its database."""
+    from app import create_app
+
+    portal = create_app(test_settings, migrate=False)
+    with portal.app_context():
+        build_tables()
+    return portal, _emptying(portal, test_settings)
+
+
+@pytest.fixture
+def app(_built: tuple[Flask, Callable[[], None]]) -> Flask:
+    portal, empty = _built
+    empty()
+    return portal
+
+
+@pytest.fixture
+def make_app(app: Flask, test_settings: Settings) -> Iterator[Callable[..., Flask]]:
+    from app import create_app
+    from portal.db import db
+
+    made: list[Flask] = []
+
+    def make(**settings: Any) -> Flask:
+        made.append(create_app(replace(test_settings, **settings), migrate=False))
+        return made[-1]
+
+    yield make
+    for one in made:
+        with one.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def database(app: Flask) -> Iterator[scoped_session[Session]]:
+    from portal.db import db
+
+    with app.app_context():
+        yield db.session
+        db.session.rollback()
+
+
+@pytest.fixture
+def story(app: Flask) -> Callable[[], AbstractContextManager[scoped_session[Session]]]:
+    from portal.db import db
+
+    @contextmanager
+    def telling() -> Iterator[scoped_session[Session]]:
+        with app.app_context():
+            yield db.session
+            db.session.commit()
+
+    return telling
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    import time_machine
+
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
+
+
+def build_tables() -> None:
+    """The tables as an installation has them: by the migrations, once there are any. Within an app context."""
+    from flask_migrate import upgrade
+    from sqlalchemy import text
+
+    from portal.db import db
+    from portal.domain import client_search
+
+    migrations = Path(__file__).parent.parent / "migrations" / "versions"
+    if any(migrations.glob("*.py")):
+        upgrade()
+        return
+    db.create_all()
+    dialect = db.engine.dialect.name
+    for statement in client_search.create_statements(dialect, with_trigrams=False):
+        db.session.execute(text(statement))
+    db.session.commit()
+
+
+def _emptying(portal: Flask, settings: Settings) -> Callable[[], None]:
+    from portal.db import db
+
+    if settings.database_url.startswith("postgresql"):
+
+        def empty() -> None:
+            with portal.app_context():
+                Postgres.empty(db.engine)
+
+        return empty
+
+    kept = settings.data_dir / "portal.db"
+    template = settings.data_dir / "empty.db"
+    with portal.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    source = sqlite3.connect(kept)
+    source.execute("VACUUM INTO ?", (str(template),))
+    source.close()
+    copied = sqlite3.connect(template)
+    copied.execute("PRAGMA journal_mode = WAL")  # turning it on later costs a wait for the disk in every test
+    copied.close()
+
+    def copy() -> None:
+        with portal.app_context():
+            db.engine.dispose()
+        for left_over in ("portal.db-wal", "portal.db-shm"):
+            (settings.data_dir / left_over).unlink(missing_ok=True)
+        shutil.copyfile(template, kept)
+
+    return copy

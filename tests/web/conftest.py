@@ -1,0 +1,37 @@
+"""Reading pages as strictly as a careful person would.
+
+`browser`       nobody signed in: `page = browser.get("/sign-in")`, `browser.post("/clients", name="Acme")`.
+`sign_in_as`    `browser = sign_in_as("member")`: Bob's browser. Also takes a User's email address.
+`Browser`, `Page` for tests that want their own app: `Browser(make_app(...))`.
+
+Every HTML answer is parsed and held to the rules in `complaints`; a page that breaks one fails the test. Forms are
+filled in as people do: `page.submit("Save", name="Acme")` presses the button with that text and gives the next page.
+`browser.follow` is on: a 303 leads to the next page. `browser.get(url, block="rows")` asks as htmx does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.reading import Browser, Page, complaints
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+__all__ = ["Browser", "Page", "complaints"]
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    return Browser(app)
+
+
+@pytest.fixture
+def sign_in_as(app: Flask) -> Callable[..., Browser]:
+    def sign_in(who: str = "admin") -> Browser:
+        return Browser(app).signed_in_as(who)
+
+    return sign_in
