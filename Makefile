@@ -9,7 +9,7 @@ help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp .venv/front-end.stamp  ## start the portal and sandbox vendors to play with; Ctrl-C stops both
-	@$(BIN)/flask --app app demo run
+	@$(BIN)/python -m portal.demo
 
 test: test-sqlite test-postgresql test-browser  ## run every test on SQLite and PostgreSQL, and in the browser
 

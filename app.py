@@ -1,4 +1,4 @@
-"""Counterpart, wired together: settings, keys, database, screens, commands, scheduler. No logic lives here.
+"""Counterpart, wired together: settings, keys, database, apps, screens, commands, schedule. No logic lives here.
 
 `python app.py` serves it on one machine; `flask --app app <command>` runs the commands; `app:create_app()` is what a
 server such as gunicorn starts.
@@ -6,23 +6,21 @@ server such as gunicorn starts.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask
 from flask_migrate import Migrate, upgrade
 
-from portal import commands, config, db, keys, web
+from jobs import schedule
+from portal import commands, config, db, integrations, keys, web
 from portal.config import Settings
 
 ROOT = Path(__file__).resolve().parent
 
 
 def create_app(settings: Settings | None = None, *, migrate: bool = True) -> Flask:
-    """The whole portal. `migrate=False` leaves the tables as they are, for commands and tests that bring their own."""
+    """The whole portal. `migrate=False` leaves the tables as they are, for tests that bring their own."""
     settings = settings or config.from_environment()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -33,23 +31,15 @@ def create_app(settings: Settings | None = None, *, migrate: bool = True) -> Fla
     app.config["SECRET_KEY_FALLBACKS"] = older
     db.init(app, settings.database_url, keys.Vault(keys.encryption_keys(settings)))
     Migrate(app, db.db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
-    if migrate and not commands.is_under_way() and any((ROOT / "migrations" / "versions").glob("*.py")):
+    if migrate and not commands.is_under_way():
         with app.app_context():
             upgrade()
-
-    origins = [f"{urlsplit(settings.sso.issuer).scheme}://{urlsplit(settings.sso.issuer).netloc}"] * settings.sso.is_on
-    if _exists("portal.integrations"):
-        integrations = importlib.import_module("portal.integrations")
-        integrations.configure(settings)
-    web.register(app, origins)
+    integrations.configure(settings)
+    web.register(app, integrations.consent_origins())
     commands.register(app)
-    if settings.scheduler and not commands.is_under_way() and _exists("jobs.schedule"):
-        importlib.import_module("jobs.schedule").start(app)
+    if settings.scheduler and not commands.is_under_way():
+        schedule.start(app)
     return app
-
-
-def _exists(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal import config, integrity, keys
+from portal.config import from_environment
+from portal.integrity import DatabaseDamaged, refuse_damaged_file
+from portal.keys import KeyProblem, encryption_keys, secret_keys
 
-settings = config.from_environment()
+# gunicorn takes every name here that it knows for a setting of its own, so modules are not imported whole.
+settings = from_environment()
 
 bind = f"{settings.host}:{settings.port}"
 worker_class = "gthread"
@@ -28,9 +31,20 @@ proc_name = "counterpart"
 
 def on_starting(_server: Any) -> None:
     """Refuse to start on a damaged database; make the keys once, before several workers would at the same time."""
-    integrity.refuse_damaged_file(settings.database_url)
-    keys.secret_keys(settings)
-    keys.encryption_keys(settings)
+    try:
+        refuse_damaged_file(settings.database_url)
+        secret_keys(settings)
+        encryption_keys(settings)
+    except (DatabaseDamaged, KeyProblem) as problem:
+        raise SystemExit(str(problem)) from problem
+
+
+def post_worker_init(worker: Any) -> None:
+    """The demo's portal makes its firm before it answers anybody."""
+    if settings.demo:
+        from portal.demo import firm
+
+        firm.found_on_first_start(worker.wsgi)
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

@@ -43,7 +43,7 @@ LONG_NAME = (
     "The Trustees of the Ngata Whānau Heritage, Education and Scholarship Endowment Trust (in memory of Hōne and Mereana "
     "Ngata of Tolaga Bay) No. 2"
 )
-APPS = (("xpm", "Marlow & Co"), ("xero", "Marlow & Co Books"))
+APPS = (("xpm", "Marlow & Co"), ("xpm", "Marlow Bay"))
 BATCH = 5000
 
 

@@ -64,3 +64,14 @@ def stop(wait: float = 20.0) -> None:
     done = threading.Thread(target=lambda: pool.shutdown(wait=True, cancel_futures=True), daemon=True)
     done.start()
     done.join(wait)
+
+
+def finish() -> None:
+    """Wait until everything submitted is done, and what that submitted. For commands, which end afterwards."""
+    global _pool
+    while True:
+        with _lock:
+            pool, _pool = _pool, None
+        if pool is None:
+            return
+        pool.shutdown(wait=True)

@@ -53,19 +53,15 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="only say whether static/vendor is current")
     asked = parser.parse_args()
     if is_current():
-        print("Front-end packages are current.")
-        return 0
+        return _say("Front-end packages are current.")
     if asked.check:
-        print("Front-end packages are not current; run: python -m portal.front_end")
-        return 1
+        return _say("Front-end packages are not current; run: python -m portal.front_end", code=1)
     try:
         fetch()
         copy()
     except SetUpProblem as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    print(f"Front-end packages copied to {VENDOR.relative_to(ROOT)}.")
-    return 0
+        return _say(str(problem), code=1)
+    return _say(f"Front-end packages copied to {VENDOR.relative_to(ROOT)}.")
 
 
 def is_current() -> bool:
@@ -103,6 +99,11 @@ def copy() -> None:
         shutil.copyfile(PACKAGES / source, VENDOR / name)
     (VENDOR / "icons.svg").write_text(_sprite())
     STAMP.write_text(_stamp())
+
+
+def _say(words: str, code: int = 0) -> int:
+    (sys.stderr if code else sys.stdout).write(words + "\n")
+    return code
 
 
 def _sprite() -> str:

@@ -216,7 +216,7 @@ def open_session(
     keeper = _keeper(connection, adapter, should_stop, now, sleep)
     return VendorSession(
         _wiring().transport, adapter.dialect, connection.account_id, keeper, budget,
-        urgent=urgent, should_stop=should_stop, on_wait=on_wait, now=now, sleep=sleep,
+        urgent=urgent, should_stop=should_stop, on_wait=on_wait, before_call=_no_open_transaction, now=now, sleep=sleep,
     )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ class TokenKeeper:
                 return held.access_token
             if waited > PATIENCE:
                 raise Unavailable("Another process has been renewing the sign-in for too long.")
-            nap = random.uniform(0.05, 0.2)  # noqa: S311 - spreads the waiting, guards nothing
+            nap = random.uniform(0.05, 0.2) * (1 + min(waited, 4))  # noqa: S311 - spreads the waiting, guards nothing
             self._sleep(nap)
             waited += nap
 

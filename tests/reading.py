@@ -11,6 +11,11 @@ from flask import Flask
 from lxml import html
 from werkzeug.test import TestResponse
 
+APART = (
+    "address", "br", "button", "dd", "div", "dt", "form", "h1", "h2", "h3", "label", "legend", "li", "option", "p",
+    "section", "summary", "td", "th", "time", "title", "tr",
+)  # fmt: skip
+
 
 class Page:
     """One answer. For HTML, `tree` is its lxml tree; `text` what a person reads, with single spaces."""
@@ -23,9 +28,11 @@ class Page:
         self.path = response.request.path
         self.body = response.get_data(as_text=True)
         self.is_html = response.mimetype == "text/html" and bool(self.body.strip())
-        self.is_whole = self.is_html and "<html" in self.body[:200]
+        self.is_whole = self.is_html and "<html" in self.body[:200] and not 300 <= self.status < 400
         if self.is_html:
-            self.tree = html.document_fromstring(self.body) if self.is_whole else html.fromstring(f"<div>{self.body}</div>")
+            self.tree = html.document_fromstring(self.body if self.is_whole else f"<div>{self.body}</div>")
+            for apart in self.tree.iter(*APART):
+                apart.tail = " " + (apart.tail or "")
 
     @property
     def text(self) -> str:
@@ -146,6 +153,7 @@ class Browser:
         if self.follow and response.status_code == 303 and _is_ours(response.location):
             return self.get(response.location)
         page = Page(self, response)
+        assert page.status != 500, f"{method} {url} broke; the log says how"
         if page.is_html:
             wrong = complaints(page)
             assert not wrong, f"{method} {url}: " + "; ".join(wrong)
@@ -186,7 +194,9 @@ def complaints(page: Page) -> list[str]:
     wrong += [f"an image without alt: {one.get('src')}" for one in page.all("//img[not(@alt)]")]
     wrong += [f"a link without href: {_words(one)!r}" for one in page.all("//a[not(@href)]")]
     wrong += [f"a link without words: {one.get('href')}" for one in page.all("//a") if not _has_name(one)]
-    wrong += [f"a button without words in {_words(one.getparent())!r}" for one in page.all("//button") if not _has_name(one)]
+    for button in page.all("//button"):
+        if not _has_name(button):
+            wrong.append(f"a button without words in {_words(button.getparent())!r}")
     for field in page.all("//input[not(@type='hidden')] | //select | //textarea"):
         if not _is_labelled(page, field):
             wrong.append(f"the field {field.get('name')!r} has no label")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -75,6 +76,7 @@ def bring_up_to_date() -> None:
     """Bring the tables to what this version of the portal expects; does nothing when they are."""
     from flask_migrate import upgrade
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade()
 
 

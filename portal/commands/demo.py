@@ -6,11 +6,10 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from portal import integrity
 from portal.commands import console
 from portal.commands.console import Stop
 from portal.config import Settings
-from portal.db import db, reading
+from portal.db import db
 
 group = AppGroup("demo", help="Try the portal with a demo firm and stand-ins for the vendors.")
 
@@ -23,24 +22,10 @@ def run() -> None:
     """
     from portal.demo.run import Demo, DemoProblem
 
-    settings: Settings = current_app.extensions["settings"]
     try:
-        integrity.refuse_damaged_file(settings.database_url)
-        Demo(settings, prepare=_prepare, say=click.echo).run()
-    except (DemoProblem, integrity.DatabaseDamaged) as problem:
+        Demo(current_app.extensions["settings"], say=click.echo).run()
+    except DemoProblem as problem:
         raise Stop(str(problem)) from problem
-
-
-def _prepare() -> None:
-    from portal.demo import firm
-
-    console.bring_up_to_date()
-    with reading():
-        is_founded = firm.is_founded()
-        db.session.remove()
-    if not is_founded:
-        firm.found(now=console.now())
-        db.session.commit()
 
 
 @console.command(group, "load")

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-PATIENCE = 4.5  # seconds a child may take to end once it was asked
+PATIENCE = 4.0  # seconds a child may take to end once it was asked
 LAST_LINES = 15
 PARENT_DIED = 1  # prctl's PR_SET_PDEATHSIG
 

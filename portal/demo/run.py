@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from portal.config import Settings
-from portal.demo import children, firm
+from portal.demo import children, facts
 from portal.demo.children import Child
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,11 +26,10 @@ class DemoProblem(Exception):
 
 
 class Demo:
-    """One run of the demo, from start to stop. `prepare` makes database and firm while the sandbox is starting."""
+    """One run of the demo, from start to stop. The portal makes its database and the firm itself (gunicorn.conf.py)."""
 
-    def __init__(self, settings: Settings, prepare: Callable[[], None], say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.settings = settings
-        self.prepare = prepare
         self.say = say
         self.children: list[Child] = []
         self.stopping = threading.Event()
@@ -46,9 +45,7 @@ class Demo:
         self._check_ports()
         try:
             self._start_sandbox()
-            self.prepare()
-            if not self.stopping.is_set():
-                self._start_portal()
+            self._start_portal()
             if self._wait_until_both_answer():
                 self.say(self._banner())
                 self._watch()
@@ -77,7 +74,7 @@ class Demo:
                     sys.executable, "-m", "portal.sandbox", "--host", "127.0.0.1",
                     "--port", str(self.settings.sandbox_port),
                     "--data-dir", str(self.settings.data_dir / "sandbox"),
-                    "--clients", str(firm.SANDBOX_CLIENTS), "--seed", str(firm.SEED),
+                    "--clients", str(facts.SANDBOX_CLIENTS), "--seed", str(facts.SEED),
                 ],
                 log=self.settings.logs_dir / "sandbox.log",
                 environment={"PYTHONUNBUFFERED": "1"},
@@ -142,8 +139,8 @@ class Demo:
         lines = (
             f"Counterpart is ready:   {address}",
             "",
-            f"Sign in as              {firm.PEOPLE[0][1]}",
-            f"with the password       {firm.PASSWORD}",
+            f"Sign in as              {facts.PEOPLE[0][1]}",
+            f"with the password       {facts.PASSWORD}",
             "",
             f"The sandbox vendors:    {self.sandbox_url}",
             f"Data and logs:          {self.settings.data_dir}",

@@ -75,6 +75,17 @@ def index(client_ids: Iterable[int]) -> None:
         _index_some(ids[start : start + MANY])
 
 
+def index_missing() -> int:
+    """Index clients that have no search text: an import writes these in batches, and may have been killed before one.
+
+    Gives how many there were.
+    """
+    sql = "SELECT c.id FROM client c WHERE NOT EXISTS (SELECT 1 FROM client_search s WHERE s.rowid = c.id)"
+    missing = list(db.session.scalars(text(sql)))
+    index(missing)
+    return len(missing)
+
+
 def _index_some(ids: list[int]) -> None:
     sql = _PARTS if db.engine.dialect.name == "sqlite" else _PARTS.replace("group_concat", "string_agg")
     rows = db.session.execute(text(sql).bindparams(bindparam("ids", expanding=True)), {"ids": ids})

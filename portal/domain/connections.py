@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, literal, select, update
+from sqlalchemy import ColumnElement, exists, func, literal, select, update
 
 from portal.db import db
 from portal.domain import activity
@@ -28,6 +28,7 @@ from portal.domain.apps import (
     StaffLink,
     SyncRun,
     TokenSet,
+    VendorCredentials,
 )
 from portal.domain.people import Role, User
 from portal.domain.records import AccountRecord
@@ -117,14 +118,12 @@ def waiting_to_be_sent(connection: Connection) -> int:
 
 def staff(connection: Connection) -> list[StaffRow]:
     """The app's people as last read, each with the user here they are linked to."""
-    linked_users = {
-        remote_id: user
-        for remote_id, user in db.session.execute(
-            select(StaffLink.remote_id, User)
-            .join(User, User.id == StaffLink.user_id)
-            .where(StaffLink.connection_id == connection.id)
-        )
-    }
+    query = (
+        select(StaffLink.remote_id, User)
+        .join(User, User.id == StaffLink.user_id)
+        .where(StaffLink.connection_id == connection.id)
+    )
+    linked_users = {row.remote_id: row.User for row in db.session.execute(query)}
     return [
         StaffRow(one["remote_id"], one["name"], one.get("email", ""), linked_users.get(one["remote_id"]))
         for one in connection.reference.get("staff", [])
@@ -138,8 +137,26 @@ def admins() -> list[str]:
     )
 
 
+def credentials_kept(vendor: str) -> VendorCredentials | None:
+    """What an admin typed in, if anybody did."""
+    return db.session.get(VendorCredentials, vendor)
+
+
+def keep_credentials(vendor: str, client_id: str, secret: str, *, app: str, by: Actor, now: datetime) -> None:
+    """The portal's own registration with a vendor. An empty secret keeps the one there is."""
+    kept = credentials_kept(vendor)
+    if kept is None:
+        kept = VendorCredentials(vendor=vendor)
+        db.session.add(kept)
+    kept.client_id = client_id
+    if secret:
+        kept.client_secret = secret
+    kept.changed_at = now
+    activity.record(Verb.APP_CREDENTIALS_CHANGED, by=by, now=now, app=app)
+
+
 def offer(app_slug: str, account: AccountRecord, tokens: TokenSet, *, now: datetime) -> Connection:
-    """Show an account a sign-in has reached. One in use is left as it is; one disconnected earlier may be enabled again.
+    """Show an account a sign-in has reached. One in use is left as it is, one disconnected earlier may come back.
 
     Nothing is synced before a person enables it, so this alone leaves no Activity.
     """
@@ -194,6 +211,11 @@ def reconnect(
     db.session.flush()
     if old is not None and old is not tokens:
         _drop_tokens(old)
+    db.session.execute(  # what waited for this goes out now, not when its last wait would have ended
+        update(ClientLink)
+        .where(ClientLink.connection_id == connection.id, ClientLink.push_state == PushState.READY)
+        .values(push_next_at=now)
+    )
     activity.record(
         Verb.APP_RECONNECTED, by=by, now=now, connection_id=connection.id, app=app, account=connection.account_name
     )
@@ -245,11 +267,7 @@ def change_settings(connection: Connection, wanted: Mapping[str, Any], *, app: s
     """Direction, level and whether it runs at night (XP-20). Says whether anything changed."""
     before = {**DEFAULTS, **connection.settings}
     after = _settled(connection, wanted)
-    changes = [
-        {"field": key, "label": LABELS[key], "old": setting_words(key, before[key]), "new": setting_words(key, after[key])}
-        for key in DEFAULTS
-        if before[key] != after[key]
-    ]
+    changes = [_changed(key, before[key], after[key]) for key in DEFAULTS if before[key] != after[key]]
     if not changes:
         return False
     connection.settings = after
@@ -258,6 +276,10 @@ def change_settings(connection: Connection, wanted: Mapping[str, Any], *, app: s
         app=app, account=connection.account_name, what=activity.field_names(changes), changes=changes,
     )  # fmt: skip
     return True
+
+
+def _changed(key: str, old: Any, new: Any) -> dict[str, Any]:
+    return {"field": key, "label": LABELS[key], "old": setting_words(key, old), "new": setting_words(key, new)}
 
 
 def setting_words(key: str, value: Any) -> str:
@@ -287,6 +309,6 @@ def _drop_tokens(tokens: TokenSet) -> None:
         db.session.flush()
 
 
-def _capped(*conditions: Any) -> int:
+def _capped(*conditions: ColumnElement[bool]) -> int:
     rows = select(literal(1)).select_from(ClientLink).where(*conditions).limit(CAP).subquery()
     return db.session.scalar(select(func.count()).select_from(rows)) or 0

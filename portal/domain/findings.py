@@ -75,6 +75,14 @@ def leave_out(connection_id: int, record: ClientRecord, *, by: Actor, now: datet
     found.settled_by = by.name
 
 
+def open_ids(connection_id: int) -> set[str]:
+    """Remote ids about which something is open or was left out."""
+    query = select(Finding.remote_id).where(
+        Finding.connection_id == connection_id, Finding.state.in_(("open", LEFT_OUT))
+    )
+    return set(db.session.scalars(query))
+
+
 def close_for(connection_id: int, remote_id: str, state: str, now: datetime, by: str = "System") -> None:
     """The cause is over: linked, imported, or gone there."""
     query = select(Finding).where(
@@ -181,7 +189,9 @@ def import_as_new(finding: Finding, *, by: Actor, now: datetime, context: Contex
     if context is None:
         context = context_for(db.session.get_one(Connection, finding.connection_id), by=by, now=now)
     record = client_from_json(finding.record)
-    client_id = Importer(context).bring_in(record)
+    importer = Importer(context)
+    client_id = importer.bring_in(record, db.session.connection())
+    importer.index()
     close_for(finding.connection_id, finding.remote_id, "imported", now, by.name)
     db.session.flush()
     return db.session.get_one(Client, client_id)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -60,6 +59,11 @@ def link_made(link_id: int) -> ClientLink | None:
     return db.session.get(ClientLink, link_id)
 
 
+def name_of(link: ClientLink) -> str:
+    """The linked client's name as it stands."""
+    return db.session.get_one(Client, link.client_id).name
+
+
 def take_back(link: ClientLink, *, by: Actor, now: datetime, app: str) -> None:
     """Unlink again, and put what the link had settled back on the list."""
     query = select(Finding).where(
@@ -107,7 +111,7 @@ def cases(found: list[Finding]) -> list[Case]:
                 for one in finding.candidates
                 if one["client_id"] in clients_by_id
             ),
-            tuple(one for one in twins[finding.connection_id, finding.remote_name] if one.remote_id != finding.remote_id),
+            tuple(twin for twin in twins[finding.connection_id, finding.remote_name] if twin is not finding),
         )
         for finding in found
     ]

@@ -14,6 +14,9 @@ from enum import StrEnum
 from typing import Any
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 class RecordState(StrEnum):
     ACTIVE = "active"
     ARCHIVED = "archived"
@@ -134,7 +137,7 @@ class ClientRecord:
             ),
             None if self.groups is None else sorted((g.remote_id, g.name) for g in self.groups),
         )
-        return hashlib.blake2b(json.dumps(content, ensure_ascii=False).encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(_encode(content).encode(), digest_size=16).hexdigest()
 
 
 def client_from_json(data: dict[str, Any]) -> ClientRecord:

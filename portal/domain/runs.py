@@ -297,7 +297,7 @@ def _stretches(
     """Which outcomes to read one after the other, each with the id to start at (0: from its end)."""
     if outcome is not None:
         return [(outcome, from_id)]
-    present = [one for one in order if one != Outcome.UNCHANGED]
+    present: list[Outcome] = [one for one in order if one != Outcome.UNCHANGED]
     if not from_id:
         return [(one, 0) for one in present]
     start = db.session.get(RunItem, from_id)
@@ -340,6 +340,20 @@ def set_field_included(item: RunItem, field: str, included: bool) -> None:
     item.is_included = len(left_out) < len(fields)
 
 
+def choose(item: RunItem, taken: bool, fields: set[str]) -> None:
+    """What a person left ticked about a row: the row itself, and of its fields these.
+
+    The box that was changed decides: unticking the row leaves it out, ticking its only field takes it in.
+    """
+    choosable = tickable_fields(item)
+    wanted = fields & set(choosable)
+    if taken != item.is_included and not (taken and wanted):
+        set_included(item, taken)
+        return
+    for key in choosable:
+        set_field_included(item, key, key in wanted)
+
+
 def include_all(run: SyncRun, outcome: Outcome | None, included: bool) -> int:
     """Every row of an outcome, or of all, shown or not. Gives back how many that is."""
     wanted = TICKABLE if outcome is None else tuple(one for one in TICKABLE if one == outcome)
@@ -348,7 +362,7 @@ def include_all(run: SyncRun, outcome: Outcome | None, included: bool) -> int:
         .where(RunItem.run_id == run.id, RunItem.outcome.in_(wanted), RunItem.applied == "")
         .values({RunItem.is_included: included} | ({RunItem.left_out: []} if included else {}))
     )
-    return changed.rowcount
+    return changed.rowcount  # type: ignore[attr-defined,no-any-return]  # an UPDATE's result has a rowcount
 
 
 def ticked(run: SyncRun) -> dict[Outcome, tuple[int, int]]:

@@ -79,6 +79,7 @@ class Intercept:
         elif kind == "garbage":
             yield from self._garbage(environ, start, action, delay)
         elif kind in ("drop", "hang"):
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             _silence(environ, float(action.get("seconds", HOUR)) if kind == "hang" else 0)
         elif kind in ("accept_then_drop", "accept_then_hang"):
             self._whole(environ)
@@ -215,8 +216,6 @@ def _slowly(start: Start, status: str, headers: Headers, body: bytes, interval: 
 def _silence(environ: Environ, seconds: float) -> None:
     """Say nothing for so long, or until the other side gives up; then cut the connection."""
     connection: socket.socket = environ["werkzeug.socket"]
-    if environ.get("CONTENT_LENGTH"):
-        environ["wsgi.input"].read()
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         readable, _, _ = select.select([connection], [], [], min(left, 0.2))

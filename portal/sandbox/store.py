@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any
 
+PATIENCE_MS = 10_000
 SETTINGS_TABLE = "CREATE TABLE IF NOT EXISTS setting (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
 
 
@@ -73,11 +74,13 @@ class Store:
             db.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", (key, json.dumps(value)))
 
     def tidy(self) -> None:
-        """Fold the write-ahead log back into the file; after bulk loads and on stopping."""
+        """Fold the write-ahead log back into the file, as far as nobody is reading."""
         with self._writing:
             db = self._take()
             try:
+                db.execute("PRAGMA busy_timeout=0")
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                db.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
             finally:
                 self._idle.put(db)
 
@@ -97,7 +100,7 @@ class Store:
             return self._open()
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=10, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(self.path, timeout=PATIENCE_MS / 1000, isolation_level=None, check_same_thread=False)
         db.row_factory = sqlite3.Row
         for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-32000", "temp_store=MEMORY"):
             db.execute(f"PRAGMA {pragma}")

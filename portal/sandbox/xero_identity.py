@@ -40,9 +40,10 @@ def ask() -> Response | BaseResponse | tuple[str, int]:
     unknown = [scope for scope in asked["scope"].split() if not _known(here(), scope)]
     if unknown or not asked["scope"].split():
         return _back(asked, error="invalid_scope")
-    return Response(
-        render_template("consent.html", asked=asked, scopes=asked["scope"].split(), tenants=tokens.xero_tenants(here()))
-    )
+    tenants = sorted(tokens.xero_tenants(here()), key=lambda tenant: tenant.kind != "PRACTICEMANAGER")
+    ticked = {tenant.kind: tenant.id for tenant in reversed(tenants)}.values()  # the first of each kind
+    scopes = asked["scope"].split()
+    return Response(render_template("consent.html", asked=asked, scopes=scopes, tenants=tenants, ticked=ticked))
 
 
 @blueprint.post("/identity/connect/authorize")

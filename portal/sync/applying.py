@@ -11,13 +11,13 @@ from sqlalchemy.exc import OperationalError
 
 from portal.db import db
 from portal.domain import carrying, clients, findings, links
-from portal.domain.apps import ClientLink, ContactLink, Outcome, RunItem
+from portal.domain.apps import ClientLink, Connection, ContactLink, Outcome, RunItem
 from portal.domain.carrying import Context
 from portal.domain.clients import Client
-from portal.domain.importing import Importer
 from portal.domain.matching import Index, Kind, Match
 from portal.domain.planning import Plan, Policy, Times, plan
 from portal.domain.records import ClientRecord, Quarantined
+from portal.sync.creating import Newcomers
 from portal.sync.runs import Watch
 
 log = logging.getLogger(__name__)
@@ -34,15 +34,22 @@ class Applier:
     context: Context
     index: Index
     watch: Watch
-    importer: Importer = field(init=False)
+    newcomers: Newcomers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.importer = Importer(self.context)
+        self.newcomers = Newcomers(self.run_id, self.context, self.index, self.watch)
 
     def apply(self, record: ClientRecord, left_out: set[str] | None = None) -> Outcome | None:
-        """One record, one commit. None when there was nothing to say. Never raises for what is the record's own fault."""
+        """One record, one commit. None when there was nothing to say. Never raises for what is the record's own fault.
+
+        A new client may wait for a few others before it comes in; `finish` leaves none waiting.
+        """
+        match = self.index.match(record)
+        if match.kind == Kind.CREATE and not not_created_because(self.context):
+            self.newcomers.add(record, match.reason)
+            return Outcome.CREATED
         try:
-            outcome = self._apply(record, left_out or set())
+            outcome = self._apply(record, match, left_out or set())
             db.session.commit()
         except OperationalError:
             db.session.rollback()
@@ -57,8 +64,11 @@ class Applier:
             self.watch.count(outcome)
         return outcome
 
-    def _apply(self, record: ClientRecord, left_out: set[str]) -> Outcome | None:
-        match = self.index.match(record)
+    def finish(self) -> None:
+        """What is done in batches, or was left undone by a run that was killed."""
+        self.newcomers.finish()
+
+    def _apply(self, record: ClientRecord, match: Match, left_out: set[str]) -> Outcome | None:
         if match.kind == Kind.LINKED:
             return self._linked(record, left_out)
         if match.kind == Kind.IGNORE:
@@ -69,25 +79,13 @@ class Applier:
             return OF_KIND[match.kind]
         if match.kind == Kind.LINK:
             return self._link(record, match, left_out)
-        return self._create(record)
-
-    def _create(self, record: ClientRecord) -> Outcome:
-        reason = not_created_because(self.context)
-        if reason:
-            self._item(Outcome.SKIPPED, record, reason=reason)
-            return Outcome.SKIPPED
-        client_id = self.importer.bring_in(record)
-        self.index.linked[record.remote_id] = client_id
-        findings.close_for(self.context.connection.id, record.remote_id, "imported", self.context.now)
-        self._item(Outcome.CREATED, record, client_id=client_id, reason="no client here has this name")
-        return Outcome.CREATED
+        self._item(Outcome.SKIPPED, record, reason=not_created_because(self.context))
+        return Outcome.SKIPPED
 
     def _link(self, record: ClientRecord, match: Match, left_out: set[str]) -> Outcome:
         assert match.client_id is not None  # a LINK names its client
         client = db.session.get_one(Client, match.client_id)
         context = self.context
-        from portal.domain.apps import Connection
-
         connection = db.session.get_one(Connection, context.connection.id)
         link = links.link(
             client, connection, record, by=context.by, now=context.now, reason=match.reason, app=context.app

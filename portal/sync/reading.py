@@ -18,6 +18,7 @@ from portal.domain.apps import ClientLink, Connection, LinkState, Outcome
 from portal.domain.records import ClientRecord, Quarantined, RecordState, client_from_json
 from portal.sync.runs import Watch
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 READ_STEP = 250  # records between two looks at the clock
 
 
@@ -51,7 +52,7 @@ class Reading:
     _file: Any = field(default_factory=lambda: tempfile.TemporaryFile("w+", encoding="utf-8"))
 
     def keep(self, record: ClientRecord) -> None:
-        self._file.write(json.dumps(record.as_json(), ensure_ascii=False, separators=(",", ":")))
+        self._file.write(_encode(record.as_json()))
         self._file.write("\n")
         self.kept += 1
 
@@ -89,9 +90,9 @@ def read(
 
 def _sort_out(reading: Reading, record: ClientRecord, link: Known | None) -> None:
     is_current = record.state == RecordState.ACTIVE
-    if link is not None and is_current and not link.is_broken and link.digest == record.digest():
-        reading.unchanged += 1
-    elif link is not None and not is_current and link.is_broken:
+    if (link is not None and is_current and not link.is_broken and link.digest == record.digest()) or (
+        link is not None and not is_current and link.is_broken
+    ):
         reading.unchanged += 1
     else:
         reading.keep(record)

@@ -104,6 +104,7 @@ def _sync(job: Job, known: dict[str, Known], reading: Reading) -> None:
         applier.quarantine(item)
         watch.step()
     _match_again(job, applier, reading)
+    applier.finish()
     if job.is_full:
         _close_gone_findings(job, reading)
     if not job.is_first:  # the first import is one way (XPM-1)

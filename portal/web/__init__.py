@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -65,12 +64,7 @@ def register(app: Flask, consent_origins: Iterable[str] = ()) -> None:
 def screens() -> list[Any]:
     """Every module here that holds a screen, by name."""
     names = sorted(found.name for found in pkgutil.iter_modules(__path__))
-    modules = []
-    for name in names:
-        try:
-            modules.append(importlib.import_module(f"{__name__}.{name}"))
-        except ImportError:  # while the screens are being written; goes before the first commit
-            logging.getLogger(__name__).exception("screen %s is left out", name)
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
     return [module for module in modules if hasattr(module, "screen")]
 
 
@@ -95,4 +89,3 @@ def rail() -> list[tuple[RailItem, bool, int | bool]]:
         if item.endpoint in current_app.view_functions
         and (item.may is None or (current_user.is_authenticated and current_user.person.may(item.may)))
     ]
-

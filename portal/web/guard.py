@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, abort, current_app, make_response, redirect, request, url_for
 from flask_login import current_user
 
+from portal.db import writing
 from portal.domain.activity import Actor, Origin
 from portal.domain.people import ALLOWED, May, Role, User
 from portal.web.render import is_fragment
@@ -45,8 +46,8 @@ def needs(may: May | None) -> Callable[[View], View]:
                 raise NotAllowed(may)
             return current_app.ensure_sync(view)(*args, **kwargs)
 
-        guarded.needs = may  # type: ignore[attr-defined]
-        guarded.is_marked = True  # type: ignore[attr-defined]
+        guarded.needs = may  # type: ignore[attr-defined]  # a mark on the function
+        guarded.is_marked = True  # type: ignore[attr-defined]  # a mark on the function
         return cast(View, guarded)
 
     return mark
@@ -56,9 +57,24 @@ def open_to_all(*, reason: str) -> Callable[[View], View]:
     """For the few pages without sign-in; the reason is read by the next person and by a test."""
 
     def mark(view: View) -> View:
-        view.open_reason = reason  # type: ignore[attr-defined]
-        view.is_marked = True  # type: ignore[attr-defined]
+        view.open_reason = reason  # type: ignore[attr-defined]  # a mark on the function
+        view.is_marked = True  # type: ignore[attr-defined]  # a mark on the function
         return view
+
+    return mark
+
+
+def writes_on_get(*, reason: str) -> Callable[[View], View]:
+    """For the rare page whose GET has to write; the reason is read by the next person and by a test."""
+
+    def mark(view: View) -> View:
+        @wraps(view)
+        def writing_view(*args: Any, **kwargs: Any) -> Any:
+            with writing():
+                return view(*args, **kwargs)
+
+        writing_view.write_reason = reason  # type: ignore[attr-defined]  # a mark on the function
+        return cast(View, writing_view)
 
     return mark
 

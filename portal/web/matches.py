@@ -85,12 +85,11 @@ def make_link(finding_id: int) -> Response:
         return _not_any_more(str(told))
     except ValueError:
         return _not_any_more("More than one client may be meant: choose which.")
-    client = clients.get(made.client_id)
-    link_id, told = made.id, f"{client.name} is now linked to {made.remote_name} in {app}."
+    link_id, said = made.id, f"{finding.remote_name} in {app} is now linked to {matches.name_of(made)} here."
     db.session.commit()
     sync.send_soon([link_id])
     undo = ("Unlink again", url_for("matches.unlink", link_id=link_id))
-    return done(told, "matches.index", undo=undo, **_back())
+    return done(said, "matches.index", undo=undo, **_back())
 
 
 @screen.post("/<int:finding_id>/imports")

@@ -42,14 +42,20 @@ def register(app: Flask) -> None:
     app.jinja_env.globals["ui"] = Components(app)
 
 
-def render(template: str, *, blocks: Sequence[str] = (), status: int = 200, **values: Any) -> Response:
+def render(
+    template: str, *, blocks: Sequence[str] = (), status: int = 200, address: str | None = None, **values: Any
+) -> Response:
     """The page, or the one block of it that htmx names in `HX-Target` (element `run-progress` is block `run_progress`).
 
-    Boosted requests and history restores always get the page.
+    Boosted requests and history restores always get the page. With `address` the browser's address bar follows a block,
+    so that reload and back show what is on the screen.
     """
     block = _asked_block()
     if block is not None and block in blocks:
-        return _answer(render_block(template, block, **values), status)
+        response = _answer(render_block(template, block, **values), status)
+        if address is not None:
+            response.headers["HX-Replace-Url"] = address
+        return response
     return _answer(render_template(template, **values), status)
 
 
@@ -128,7 +134,7 @@ _fingerprint = cache(_fingerprint_now)
 def _asked_block() -> str | None:
     if not is_fragment():
         return None
-    target = request.htmx.target  # type: ignore[attr-defined]
+    target = request.htmx.target  # type: ignore[attr-defined]  # set by htmx-flask
     return target.replace("-", "_") if target else None
 
 

@@ -19,6 +19,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import Settings
 from portal.db import db, reading
+from portal.domain.people import Role
+from portal.integrity import DatabaseDamaged
 from portal.web.guard import NotAllowed
 from portal.web.render import is_fragment
 
@@ -72,10 +74,10 @@ def register(app: Flask, settings: Settings, consent_origins: Iterable[str] = ()
         WTF_CSRF_HEADERS=["X-CSRFToken"],
         TRUSTED_HOSTS=sorted({urlsplit(settings.public_url).hostname or "localhost", *LOOPBACK}),
     )
-    app.wsgi_app = ReadingRequests(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = ReadingRequests(app.wsgi_app)  # type: ignore[method-assign]  # how WSGI is wrapped
     if settings.proxies:
         count = settings.proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]  # how WSGI is wrapped
     app.before_request(_refuse_other_sites)
     app.before_request(_refuse_too_many_fields)
     csrf.init_app(app)
@@ -83,6 +85,7 @@ def register(app: Flask, settings: Settings, consent_origins: Iterable[str] = ()
     app.register_error_handler(NotAllowed, _not_allowed)
     app.register_error_handler(CSRFError, _form_expired)
     app.register_error_handler(OperationalError, _database_busy)
+    app.register_error_handler(DatabaseDamaged, _database_damaged)
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _unexpected)
 
@@ -175,11 +178,10 @@ def problem_page(status: int, title: str, text: str, **values: Any) -> Response:
 
 
 def _not_allowed(problem: NotAllowed) -> Response:
-    who = " or ".join(f"{role.value}" for role in problem.who_can)
-    return problem_page(
-        403, "Your role does not reach here", f"To {problem.may.value} one needs the role {who}. An admin can change "
-        "roles under Settings → Team.",
-    )  # fmt: skip
+    roles = {Role.ADMIN: "an admin", Role.MEMBER: "a member", Role.SUPPORT: "somebody in support"}
+    who = " or ".join(roles[role] for role in problem.who_can)
+    text = f"To {problem.may.value} one has to be {who}. Ask an admin if you need it: they change roles."
+    return problem_page(403, "Your role does not reach here", text)
 
 
 def _form_expired(_problem: CSRFError) -> Response:
@@ -197,6 +199,15 @@ def _database_busy(problem: OperationalError) -> Response:
     response = problem_page(503, *TEXTS[503])
     response.headers["Retry-After"] = "5"
     return response
+
+
+def _database_damaged(_problem: DatabaseDamaged) -> Response:
+    return problem_page(
+        503,
+        "The portal cannot save anything at the moment",
+        "Its database needs repair. Nothing was changed, and pages still show what there is. Whoever looks after the "
+        "portal can see what to do in its log.",
+    )
 
 
 def _http_problem(problem: HTTPException) -> Response | HTTPException:

@@ -15,6 +15,7 @@ from portal.db import db
 from portal.domain.people import SignIn, User, sessions
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+THEMES = ("light", "dark")
 
 
 class SignedIn(UserMixin):
@@ -44,21 +45,30 @@ def register(app: Flask, settings: Settings) -> None:
 
 def sign_in(user: User, *, now: datetime, way: str) -> None:
     """Begin a session in this browser. Nothing of the cookie from before survives (session fixation)."""
-    token = sessions.begin(
-        user, now=now, address=request.remote_addr or "", browser=request.user_agent.string, way=way
-    )
+    token = sessions.begin(user, now=now, address=request.remote_addr or "", browser=request.user_agent.string, way=way)
     db.session.commit()
     session.clear()
     held = _find(token, now)
     if held is None:
         raise RuntimeError("a session that was just begun cannot be found")
     login_user(SignedIn(token, held))
+    show_in(held.user.preferences.get("theme"))
 
 
 def sign_out() -> None:
-    """Forget the browser's cookie; ending the session itself is the caller's."""
+    """Forget the browser's cookie; ending the session itself is the caller's. Light or dark stays as it was."""
+    theme = session.get("theme")
     logout_user()
     session.clear()
+    show_in(theme)
+
+
+def show_in(theme: str | None) -> None:
+    """Light or dark in this browser, also on pages for nobody in particular; None: as the machine says."""
+    if theme in THEMES:
+        session["theme"] = theme
+    else:
+        session.pop("theme", None)
 
 
 def _load(token: str) -> SignedIn | None:
@@ -76,6 +86,4 @@ def _load(token: str) -> SignedIn | None:
 
 def _find(token: str, now: datetime) -> SignIn | None:
     settings: Settings = current_app.extensions["settings"]
-    return sessions.find(
-        token, now=now, idle_limit=settings.idle_limit, absolute_limit=settings.absolute_limit
-    )
+    return sessions.find(token, now=now, idle_limit=settings.idle_limit, absolute_limit=settings.absolute_limit)

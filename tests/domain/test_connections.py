@@ -186,9 +186,8 @@ def test_changed_settings_are_on_record_in_words() -> None:
 
 
 def test_the_staff_list_shows_who_is_linked() -> None:
-    connection = make_connection(
-        reference={"staff": [{"remote_id": "s1", "name": "Priya Sharma", "email": "p@x.nz"}, {"remote_id": "s2", "name": "Tom"}]}
-    )
+    people = [{"remote_id": "s1", "name": "Priya Sharma", "email": "p@x.nz"}, {"remote_id": "s2", "name": "Tom"}]
+    connection = make_connection(reference={"staff": people})
     priya = make_user("Priya S", "p@x.nz")
     make_staff_link(priya, connection, "s1")
     assert [(row.name, row.user) for row in connections.staff(connection)] == [("Priya Sharma", priya), ("Tom", None)]

@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
-
 import pytest
 
-from portal.db import db
 from portal.domain import activity, runs
 from portal.domain.activity import Actor
-from portal.domain.apps import IllegalMove, Outcome, RunItem, RunKind, RunState, RunTrigger, SyncRun
+from portal.domain.apps import IllegalMove, Outcome, RunItem, RunKind, RunState
 from tests.cast import make_connection, now, person
+from tests.cast_runs import make_item, make_run
+from tests.cast_runs import plan_field as field
 
 pytestmark = pytest.mark.usefixtures("database", "clock")
-
-
-def make_run(connection: Any = None, **details: Any) -> SyncRun:
-    connection = connection or make_connection()
-    details = {
-        "kind": RunKind.SYNC, "trigger": RunTrigger.PERSON, "state": RunState.DONE, "asked_at": now(), "counts": {},
-    } | details  # fmt: skip
-    run = SyncRun(connection_id=connection.id, **details)
-    db.session.add(run)
-    db.session.flush()
-    return run
-
-
-def make_item(run: SyncRun, name: str, outcome: Outcome = Outcome.UPDATED, **details: Any) -> RunItem:
-    item = RunItem(run_id=run.id, outcome=outcome, name=name, **details)
-    db.session.add(item)
-    db.session.flush()
-    return item
-
-
-def field(key: str, action: str = "pull") -> dict[str, Any]:
-    return {
-        "field": key, "label": key.title(), "contact": None, "key": key, "agreed": "a", "here": "b", "there": "c",
-        "action": action, "why": "changed there",
-    }  # fmt: skip
 
 
 def names(items: list[RunItem]) -> list[str]:
@@ -56,7 +30,8 @@ def test_a_run_that_changed_nothing_says_so() -> None:
 
 
 def test_a_preview_speaks_of_what_would_happen() -> None:
-    assert runs.summary(make_run(kind=RunKind.PREVIEW, counts={"created": 3, "linked": 1})) == "3 to create and 1 to link"
+    run = make_run(kind=RunKind.PREVIEW, counts={"created": 3, "linked": 1})
+    assert runs.summary(run) == "3 to create and 1 to link"
 
 
 def test_every_outcome_has_words_and_a_place_in_lists() -> None:
@@ -232,3 +207,19 @@ def test_leaving_a_held_run_changes_nothing_and_is_on_record() -> None:
     assert (line.verb, line.actor_name) == (activity.Verb.SYNC_CANCELLED, "Alice Ngata")
     with pytest.raises(IllegalMove):
         runs.leave(run, app="XPM", by=Actor.person(person()), now=now())
+
+
+def test_the_box_that_was_changed_decides_what_is_left_of_a_row() -> None:
+    item = make_item(make_run(), "Acme", plan=[field("phone"), field("fax")])
+    runs.choose(item, True, {"phone"})
+    assert (item.is_included, item.left_out) == (True, ["fax"])
+    runs.choose(item, False, {"phone"})
+    assert not item.is_included
+    runs.choose(item, False, {"fax"})
+    assert (item.is_included, item.left_out) == (True, ["phone"])
+    runs.choose(item, True, set())
+    assert not item.is_included
+    runs.choose(item, True, set())
+    assert (item.is_included, item.left_out) == (True, [])
+    runs.choose(item, True, {"phone", "fax", "a field it does not have"})
+    assert (item.is_included, item.left_out) == (True, [])

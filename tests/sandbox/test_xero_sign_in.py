@@ -35,7 +35,11 @@ def press(sandbox: Running, page: str, decision: str, tenants: list[str] | None 
     """Fill in the form of the page as a browser would; the query the browser is sent back with."""
     hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page)
     ticked = re.findall(r'name="tenant" value="([^"]+)" checked', page)
-    form = [*hidden, *[("tenant", tenant) for tenant in (ticked if tenants is None else tenants)], ("decision", decision)]
+    form = [
+        *hidden,
+        *[("tenant", tenant) for tenant in (ticked if tenants is None else tenants)],
+        ("decision", decision),
+    ]
     answer = requests.post(
         f"{sandbox.url}/xero/identity/connect/authorize", data=form, timeout=10, allow_redirects=False
     )

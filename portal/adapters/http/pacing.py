@@ -149,7 +149,7 @@ def count_end(usage: Usage, in_flight: int, now: datetime, allowance: Allowance,
     elif heard.failed:
         usage.failures += 1
         if usage.failures >= CIRCUIT_AFTER:
-            rest = min(CIRCUIT_LONGEST, CIRCUIT_FIRST * 2 ** (usage.failures - CIRCUIT_AFTER))
+            rest = min(CIRCUIT_LONGEST, CIRCUIT_FIRST * 2 ** min(10, usage.failures - CIRCUIT_AFTER))
             usage.blocked_until, usage.blocked_why = now + rest, Why.CIRCUIT
 
 

@@ -77,6 +77,7 @@ class VendorSession:
         urgent: bool = False,
         should_stop: Callable[[], bool] | None = None,
         on_wait: Callable[[Wait], None] | None = None,
+        before_call: Callable[[], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
         dice: random.Random | None = None,
@@ -91,6 +92,7 @@ class VendorSession:
         self._urgent = urgent
         self._should_stop = should_stop or (lambda: False)
         self._on_wait = on_wait or (lambda wait: None)
+        self._before_call = before_call or (lambda: None)
         self._now = now
         self._sleep = sleep
         self._dice = dice or random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -126,6 +128,7 @@ class VendorSession:
         has_renewed = False
         while True:
             tries += 1
+            self._before_call()
             token = self._tokens.current()
             all_headers = {**self._dialect.headers(token, self.account_id), **headers}
             request = Request(method, self._dialect.base_url + path, all_headers, params, body)

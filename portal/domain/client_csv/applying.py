@@ -6,7 +6,6 @@ This is one of the few places in the domain that commits: one transaction a clie
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,14 +19,13 @@ from portal.domain.activity import Actor, Verb
 from portal.domain.apps import PushState
 from portal.domain.client_csv.reading import plan
 from portal.domain.client_csv.uploads import (
-    LEASE,
     RESULT_KEPT,
     CsvRow,
     CsvUpload,
+    Lease,
     RowResult,
     UploadState,
     count,
-    take_lease,
 )
 from portal.domain.client_csv_known import RowOutcome
 from portal.domain.clients import Client
@@ -86,7 +84,8 @@ def apply(
     """Import what the preview showed, committing client by client. Goes on where an earlier try stopped.
 
     `choices` as in `plan_rows`, for a caller that has not planned with them. `clock` gives the time of each commit
-    in long runs. `Done.finished` is False when somebody else is at it. Raises `NotNow`.
+    in long runs. `progress` is called after each commit with rows done and in all; what it raises stops the work there.
+    `Done.finished` is False when somebody else is at it. Raises `NotNow`.
     """
     if choices:
         plan(upload, choices, apps=apps or {})
@@ -94,15 +93,17 @@ def apply(
     db.session.commit()
     tell = clock or (lambda: now)
     done = Done()
-    holder = secrets.token_hex(8)
-    for row_ids in _units(upload.id):
-        if not keep_lease(upload.id, holder, tell()):
-            done.finished = False
-            return done
-        done.link_ids += _apply_unit(row_ids, by, tell())
-        if progress is not None:
-            progress(upload.done, upload.total)
-    _finish(upload, by, tell())
+    with Lease(upload.id) as lease:
+        so_far, total = upload.done, upload.total
+        for row_ids in _units(upload.id):
+            if not lease.keep(tell()):
+                done.finished = False
+                return done
+            done.link_ids += _apply_unit(row_ids, by, tell())
+            so_far += len(row_ids)
+            if progress is not None:
+                progress(so_far, total)
+        _finish(upload, by, tell())
     done.results = upload.results
     return done
 
@@ -120,15 +121,6 @@ def _units(upload_id: int) -> list[list[int]]:
         units.setdefault(key, []).append(row_id)
     db.session.commit()
     return list(units.values())
-
-
-def keep_lease(upload_id: int, holder: str, now: datetime) -> bool:
-    upload = db.session.get_one(CsvUpload, upload_id)
-    if upload.lease_by == holder and upload.lease_until is not None and upload.lease_until - now > LEASE / 2:
-        return True
-    is_ours = take_lease(upload_id, holder, now)
-    db.session.commit()
-    return is_ours
 
 
 def _apply_unit(row_ids: list[int], by: Actor, now: datetime) -> list[int]:

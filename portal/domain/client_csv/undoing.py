@@ -7,7 +7,6 @@ it was imported.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 
@@ -16,8 +15,8 @@ from sqlalchemy import select
 from portal.db import db
 from portal.domain import activity, clients
 from portal.domain.activity import Actor, Verb
-from portal.domain.client_csv.applying import Done, NotNow, Progress, count_done, for_clients, keep_lease, to_send
-from portal.domain.client_csv.uploads import CsvRow, CsvUpload, RowResult, UploadState
+from portal.domain.client_csv.applying import Done, NotNow, Progress, count_done, for_clients, to_send
+from portal.domain.client_csv.uploads import CsvRow, CsvUpload, Lease, RowResult, UploadState
 from portal.domain.client_csv_columns import COLUMNS
 from portal.domain.clients import Client, Contact
 from portal.domain.fields import CLIENT_FIELDS
@@ -46,15 +45,17 @@ def undo(
     begin_undo(upload, by=by, now=now)
     db.session.commit()
     tell = clock or (lambda: now)
-    done, holder = Done(), secrets.token_hex(8)
-    for client_id in _client_ids(upload.id):
-        if not keep_lease(upload.id, holder, tell()):
-            done.finished = False
-            return done
-        done.link_ids += _undo_client(upload.id, client_id, by, tell())
-        if progress is not None:
-            progress(upload.done, upload.total)
-    _finish(upload, by, tell())
+    done = Done()
+    with Lease(upload.id) as lease:
+        total, clients_left = upload.total, _client_ids(upload.id)
+        for place, client_id in enumerate(clients_left, 1):
+            if not lease.keep(tell()):
+                done.finished = False
+                return done
+            done.link_ids += _undo_client(upload.id, client_id, by, tell())
+            if progress is not None:
+                progress(total - len(clients_left) + place, total)
+        _finish(upload, by, tell())
     return done
 
 

@@ -6,6 +6,7 @@ whatever stops the work half way.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -231,15 +232,33 @@ def stopped(now: datetime) -> list[int]:
     return list(db.session.scalars(query.where((CsvUpload.lease_until.is_(None)) | (CsvUpload.lease_until < now))))
 
 
-LEASE = timedelta(minutes=2)
+class Lease:
+    """The right to work on an upload: one process at a time has it, and loses it when it stops renewing."""
 
+    LENGTH = timedelta(minutes=2)
 
-def take_lease(upload_id: int, holder: str, now: datetime) -> bool:
-    """Become the one who works on this upload. False while somebody else does."""
-    query = (
-        update(CsvUpload)
-        .where(CsvUpload.id == upload_id)
-        .where((CsvUpload.lease_until.is_(None)) | (CsvUpload.lease_until < now) | (CsvUpload.lease_by == holder))
-        .values(lease_by=holder, lease_until=now + LEASE)
-    )
-    return bool(db.session.execute(query).rowcount)  # type: ignore[attr-defined]  # an UPDATE counts its rows
+    def __init__(self, upload_id: int) -> None:
+        self._upload_id = upload_id
+        self._holder = secrets.token_hex(8)
+        self._until: datetime | None = None
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def keep(self, now: datetime) -> bool:
+        """Take or renew it, committing. False while another process has it."""
+        if self._until is not None and self._until - now > self.LENGTH / 2:
+            return True
+        free = CsvUpload.lease_until.is_(None) | (CsvUpload.lease_until < now) | (CsvUpload.lease_by == self._holder)
+        query = update(CsvUpload).where(CsvUpload.id == self._upload_id, free)
+        taken = db.session.execute(query.values(lease_by=self._holder, lease_until=now + self.LENGTH))
+        db.session.commit()
+        self._until = now + self.LENGTH if taken.rowcount else None  # type: ignore[attr-defined]  # an UPDATE counts
+        return self._until is not None
+
+    def __exit__(self, *_problem: object) -> None:
+        """Give it back, so that whoever goes on need not wait for it to run out."""
+        db.session.rollback()
+        query = update(CsvUpload).where(CsvUpload.id == self._upload_id, CsvUpload.lease_by == self._holder)
+        db.session.execute(query.values(lease_by=None, lease_until=None))
+        db.session.commit()

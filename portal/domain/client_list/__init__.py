@@ -82,7 +82,7 @@ class AppChoice:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the list can be filtered by: people by name, those who manage or partner any client, apps, one group."""
+    """What the list can be filtered by: people by name, those who manage or partner a client, apps, one group."""
 
     people: Mapping[int, str]
     managers: Sequence[tuple[int, str]]
@@ -94,12 +94,13 @@ class Choices:
         return Known(self.people, {one.connection_id: one.account for one in self.apps}, self.groups)
 
 
-_user, _client = User.__table__.c, Client.__table__.c
+_user, _client, _one = User.__table__.c, Client.__table__.c, literal_column("1")
+_PRESENT = _client.archived_at.is_(None)
 _PEOPLE = select(
     _user.id,
     _user.name,
-    exists(select(literal_column("1")).where(_client.manager_id == _user.id)).label("manages"),
-    exists(select(literal_column("1")).where(_client.partner_id == _user.id)).label("partners"),
+    exists(select(_one).where(_client.manager_id == _user.id, _PRESENT)).label("manages"),
+    exists(select(_one).where(_client.partner_id == _user.id, _PRESENT)).label("partners"),
 )
 _connection = Connection.__table__.c
 _APPS = (
@@ -115,7 +116,8 @@ def choices(args: Mapping[str, str] | None = None) -> Choices:
     group_id = number((args or {}).get("group", ""))
     groups: dict[int, str] = {}
     if group_id is not None:
-        groups = {row.id: row.name for row in db.session.execute(select(Group.id, Group.name).where(Group.id == group_id))}
+        name = db.session.scalar(select(Group.name).where(Group.id == group_id))
+        groups = {} if name is None else {group_id: name}
     return Choices(
         {row.id: row.name for row in people},
         [(row.id, row.name) for row in people if row.manages],
@@ -140,29 +142,30 @@ def ids(view: Filters) -> list[int]:
     return list(db.session.scalars(statements.all_ids(shape_of(view)), values_of(view)))
 
 
-def listing(view: Filters, key: Key | None, managers: Sequence[tuple[int, str]], *, size: int = PAGE) -> Page:
-    """One page of a view. `managers` in the order of their names: what sorting by manager goes by."""
-    reader = _Reader(view, tuple(user_id for user_id, _name in managers), size)
+def listing(view: Filters, key: Key | None, chosen: Choices, *, size: int = PAGE) -> Page:
+    """One page of a view. Sorting by manager goes by the names in `chosen`."""
+    managers = chosen.people if view.status in (EVERYTHING, ClientStatus.ARCHIVED) else dict(chosen.managers)
+    reader = _Reader(view, tuple(managers), size)
     found, total = reader.page(key)
     if key is not None and key.backwards:
         if len(found) <= size:  # the beginning was reached: a full first page, not what happened to be left over
-            return listing(view, None, managers, size=size)
+            return listing(view, None, chosen, size=size)
         found = found[size - 1 :: -1]
         is_first, is_last = False, False
     else:
         is_first, is_last = key is None, len(found) <= size
         found = found[:size]
     if not found:
-        return Page([], total, None, None) if key is None else listing(view, None, managers, size=size)
+        return Page([], total, None, None) if key is None else listing(view, None, chosen, size=size)
     previous = None if is_first else reader.key_of(found[0])
     return Page([_row(one) for one in found], total, previous, None if is_last else reader.key_of(found[-1]))
 
 
-def everything(view: Filters, managers: Sequence[tuple[int, str]], *, size: int) -> Iterator[list[int]]:
+def everything(view: Filters, chosen: Choices, *, size: int) -> Iterator[list[int]]:
     """The ids of a whole view in its order, page after page."""
     key: Key | None = None
     while True:
-        page = listing(view, key, managers, size=size)
+        page = listing(view, key, chosen, size=size)
         yield [row.id for row in page.rows]
         if page.next is None:
             return
@@ -182,20 +185,19 @@ class _Reader:
         backwards = key is not None and key.backwards
         kind = shape_of(self.view)
         shape = replace(kind, size=self.size, has_key=key is not None, forwards=kind.forwards != backwards)
-        total = None
-        if _may_be_few(kind):
-            total, last_id = db.session.execute(statements.count(kind, CAP + 1), values_of(self.view)).one()
-            if total <= CAP:
-                return self._read(statements.few(replace(shape, ranks=self.buckets)), key), total
-            shape = replace(shape, is_dense=last_id < DENSE)
-        return self._many(shape, key, total)
+        if not _may_be_few(kind):
+            return self._many(shape, key, None)
+        total, last_id = db.session.execute(statements.probe(kind), values_of(self.view)).one()
+        if total <= CAP:
+            return self._read(statements.few(replace(shape, ranks=self.buckets)), key) if total else [], total
+        return self._many(replace(shape, is_dense=last_id < DENSE), key, total)
 
     def _many(self, shape: Shape, key: Key | None, total: int | None) -> tuple[list[Any], int]:
         rows: list[Any] = []
         for bucket in self._buckets_from(key, shape.forwards):
             kind = "" if not self.buckets else "nothing" if bucket is None else "value"
-            part = replace(shape, bucket=kind, has_key=key is not None, size=self.size - len(rows), counted=total is None)
-            found = self._read(statements.many(part), key, bucket)
+            part = replace(shape, bucket=kind, has_key=key is not None, size=self.size - len(rows))
+            found = self._read(statements.many(replace(part, counted=total is None)), key, bucket)
             if total is None and found:
                 total = found[0].total
             rows += found
@@ -251,17 +253,14 @@ def _buckets(view: Filters, managers: tuple[int, ...]) -> tuple[Any, ...]:
 
 def _may_be_few(shape: Shape) -> bool:
     """Whether no index holds the view in its order, so that it is worth seeing first how many clients there are."""
-    single = sum(bool(one) for one in (shape.manager, shape.partner, shape.sync)) + (shape.status == "one")
-    if any(shape.words) or shape.in_group or shape.app or shape.sync == NEAR_MATCH or single > 1:
+    if any(shape.words) or shape.in_group or shape.app or shape.sync == NEAR_MATCH:
         return True
-    if shape.sort is Sort.CHANGED:
-        return bool(shape.manager or shape.partner or shape.sync)
-    return single == 1 and shape.sort is not Sort.NAME and not _walks_its_filter(shape)
-
-
-def _walks_its_filter(shape: Shape) -> bool:
-    filtered = {Sort.STATUS: shape.status == "one", Sort.SYNC: bool(shape.sync), Sort.MANAGER: bool(shape.manager)}
-    return filtered.get(shape.sort, False)
+    by_status = shape.status not in ("", EVERYTHING)
+    chosen = {Sort.STATUS: by_status, Sort.MANAGER: bool(shape.manager), Sort.SYNC: bool(shape.sync)}
+    others = sum(chosen.values()) + bool(shape.partner)
+    if shape.sort in chosen:  # the index of the sort holds the values of its own filter
+        return others - chosen[shape.sort] > 0
+    return others > 1 or (shape.sort is Sort.CHANGED and others > by_status)
 
 
 def _row(row: Any) -> Row:

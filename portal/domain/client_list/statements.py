@@ -5,8 +5,8 @@ There are two ways to a page, and which is taken depends on how many clients a v
 * few (at most `CAP`): collect them by whatever index finds them, then sort those;
 * many: walk an index that is already in the order wanted and test one client after another until the page is full.
 
-Both read about as much for page 1,000 as for the first. Testing for words is either looking into the client's text, when
-so many hold them that the page is soon full, or asking whether the client is among those the trigram index gives.
+Both read about as much for page 1,000 as for the first. Testing for words is either looking into the client's text,
+when so many hold them that the page is soon full, or asking whether the trigram index gives the client.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    or_,
     select,
     tuple_,
     type_coerce,
@@ -43,6 +44,8 @@ from portal.domain.client_search import Terms
 from portal.domain.clients import Client, ClientGroup, ClientStatus, Group
 
 CAP = 1000  # counts stop here
+# Kinds of status in a shape, beside "" and EVERYTHING.
+ANY, PRESENT_ONE, ARCHIVED_ONE = "any", "one", ClientStatus.ARCHIVED.value
 ONE = literal_column("1")
 client = Client.__table__.c
 link = ClientLink.__table__.c
@@ -51,9 +54,11 @@ group = Group.__table__.c
 finding = Finding.__table__.c
 
 # Words instead of enumerations: fifty rows of two conversions each are a tenth of what the page may cost.
-STATUS, SYNC_STATE = type_coerce(client.status, Text).label("status"), type_coerce(client.sync_state, Text).label("sync_state")
+STATUS = type_coerce(client.status, Text).label("status")
+SYNC_STATE = type_coerce(client.sync_state, Text).label("sync_state")
 COLUMNS = (client.id, client.name, client.name_key, STATUS, client.manager_id, SYNC_STATE, client.changed_at)
 PLACE = {Sort.STATUS: client.status, Sort.SYNC: client.sync_state, Sort.MANAGER: client.manager_id}
+ARCHIVED = client.status == literal_column(f"'{ClientStatus.ARCHIVED.value}'")
 PRESENT = (ClientStatus.LEAD, ClientStatus.ACTIVE, ClientStatus.INACTIVE)  # what is not archived
 
 
@@ -87,7 +92,7 @@ class Shape:
 
 def shape_of(view: Filters) -> Shape:
     sought = view.terms
-    status = view.status if view.status in ("", EVERYTHING) else "one"
+    status = view.status if view.status in ("", EVERYTHING, ClientStatus.ARCHIVED) else PRESENT_ONE
     app = "" if view.app is None else "linked" if view.is_linked else "not linked"
     sync = view.sync if view.sync in ("", NEAR_MATCH) else "one"
     return Shape(
@@ -116,15 +121,24 @@ def values_of(view: Filters) -> dict[str, Any]:
 
 
 def conditions(shape: Shape) -> list[ColumnElement[bool]]:
-    """Every filter but the words looked for."""
+    """Every filter but the words looked for.
+
+    The indexes of people and sync states leave archived clients out, so everything is said in two halves.
+    """
+    if shape.status == EVERYTHING and (shape.manager or shape.partner or shape.sync == "one"):
+        rest = conditions(replace(shape, status=ANY))
+        return [or_(and_(client.archived_at.is_(None), *rest), and_(ARCHIVED, *rest))]
     found: list[ColumnElement[bool]] = []
     if shape.status == "":
         found.append(client.archived_at.is_(None))
-    elif shape.status == "one":
+    elif shape.status in (PRESENT_ONE, ARCHIVED_ONE):
         found.append(client.status == bindparam("the_status"))
-    for kind, column, name in ((shape.manager, client.manager_id, "manager"), (shape.partner, client.partner_id, "partner")):
-        if kind:
-            found.append(column.is_(None) if kind == "nobody" else column == bindparam(f"the_{name}"))
+        if shape.status == PRESENT_ONE and (shape.manager or shape.partner or shape.sync):
+            found.append(client.archived_at.is_(None))  # says nothing new, and opens their indexes
+    if shape.manager:
+        found.append(_is_person(client.manager_id, shape.manager, "the_manager"))
+    if shape.partner:
+        found.append(_is_person(client.partner_id, shape.partner, "the_partner"))
     if shape.in_group:
         found.append(client.id.in_(select(member.client_id).where(member.group_id == bindparam("the_group"))))
     if shape.app:
@@ -135,6 +149,10 @@ def conditions(shape: Shape) -> list[ColumnElement[bool]]:
     elif shape.sync == NEAR_MATCH:
         found.append(client.id.in_(select(finding.client_id).where(*_near())))
     return found
+
+
+def _is_person(column: ColumnElement[Any], kind: str, name: str) -> ColumnElement[bool]:
+    return column.is_(None) if kind == "nobody" else column == bindparam(name)
 
 
 def _near() -> tuple[ColumnElement[bool], ...]:
@@ -160,17 +178,27 @@ def all_ids(shape: Shape) -> Select[Any]:
 
 @lru_cache(maxsize=256)
 def count(shape: Shape, cap: int | None) -> Select[Any]:
-    """How many clients a view holds, counting no further than `cap`; and the last id met on the way."""
-    found = _counting(shape, client.id)
-    counted = (found.limit(cap) if cap else found).subquery("counted")
+    """How many clients a view holds, counting no further than `cap`."""
+    found = _counting(shape)
+    return select(func.count()).select_from((found.limit(cap) if cap else found).subquery("counted"))
+
+
+@lru_cache(maxsize=256)
+def probe(shape: Shape) -> Select[Any]:
+    """Whether a view holds few clients: how many, counting to one more than `CAP`, and the highest id among them."""
+    found = matching(shape, client.id).limit(CAP + 1)
+    if shape.terms.short and not shape.terms.everywhere:
+        found = found.order_by(client.name_key, client.id)  # so that the index of names is read, not the table
+    counted = found.subquery("counted")
     return select(func.count(), func.max(counted.c.id)).select_from(counted)
 
 
-def _counting(shape: Shape, *columns: Any) -> Select[Any]:
-    """As `matching`, from an index alone where one holds all that is asked: a status says the same as `archived_at`."""
-    if shape.status == "" and not (shape.manager or shape.partner or shape.sync or any(shape.words)):
-        return matching(replace(shape, status="any"), *columns).where(STATUS.in_([literal_column(f"'{one}'") for one in PRESENT]))
-    return matching(shape, *columns)
+def _counting(shape: Shape) -> Select[Any]:
+    """As `matching`, from an index alone where one holds all that is asked."""
+    if shape.status or shape.manager or shape.partner or shape.sync or any(shape.words):
+        return matching(shape, ONE)
+    present = [literal_column(f"'{one.value}'") for one in PRESENT]  # says the same as not having been archived
+    return matching(replace(shape, status=ANY), ONE).where(STATUS.in_(present))
 
 
 @lru_cache(maxsize=512)
@@ -180,7 +208,8 @@ def few(shape: Shape) -> Select[Any]:
     They are collected first and sorted then; "MATERIALIZED" keeps the planners from turning that around.
     """
     if shape.terms.short and not shape.terms.everywhere:  # found in the index of names alone, then looked up
-        ids = matching(shape, client.id).limit(CAP + 1).cte("ids").prefix_with("MATERIALIZED")
+        ids = matching(shape, client.id).order_by(client.name_key, client.id).limit(CAP + 1).cte("ids")
+        ids = ids.prefix_with("MATERIALIZED")
         collected = select(*COLUMNS).select_from(ids.join(Client.__table__, client.id == ids.c.id))
     else:
         collected = matching(shape, *COLUMNS).limit(CAP + 1)
@@ -189,34 +218,31 @@ def few(shape: Shape) -> Select[Any]:
     page = select(found).order_by(*_directed(shape, order)).limit(shape.size + 1)
     if shape.has_key:
         page = page.where(_beyond(shape, order))
-    return _shown(shape, page, None)
+    return _shown(shape, page)
 
 
 @lru_cache(maxsize=512)
 def many(shape: Shape) -> Select[Any]:
-    """A page, or its part within one gathering, of a view with any number of clients; reads in the order of an index."""
+    """A page, or its part within one gathering, of a view of any size; reads in the order of an index."""
     branches = [_walk(shape, condition) for condition in _branches(shape)]
     page: Select[Any] | CompoundSelect[Any] = branches[0]
     if len(branches) > 1:
-        merged = union_all(*(select(one.subquery(f"part_{place}")) for place, one in enumerate(branches))).subquery("merged")
+        parts = [select(one.subquery(f"part_{place}")) for place, one in enumerate(branches)]
+        merged = union_all(*parts).subquery("merged")
         page = select(merged).order_by(*_directed(shape, _order(shape, merged.c))).limit(shape.size + 1)
-    total = None
-    if shape.counted:
-        unordered = replace(shape, has_key=False, bucket="", counted=False)
-        counted = _counting(unordered, ONE).limit(CAP + 1).subquery("counted")
-        total = select(func.count()).select_from(counted).scalar_subquery()
-    return _shown(shape, page, total)
+    if not shape.counted:
+        return _shown(shape, page)
+    return _shown(shape, page, count(replace(shape, counted=False), CAP + 1).scalar_subquery().label("total"))
 
 
 def _branches(shape: Shape) -> list[list[ColumnElement[bool]]]:
     """The conditions of each index range a page is merged from; one range in most cases."""
-    rest = conditions(replace(shape, status="any")) if shape.status in ("", EVERYTHING) else conditions(shape)
+    rest = conditions(replace(shape, status=ANY)) if shape.status in ("", EVERYTHING) else conditions(shape)
     if shape.sort is Sort.CHANGED and shape.status in ("", EVERYTHING):
         statuses = PRESENT if shape.status == "" else tuple(ClientStatus)
         return [[client.status == literal_column(f"'{one.value}'"), *rest] for one in statuses]
-    if shape.sort is Sort.NAME and shape.status == EVERYTHING:
-        archived = client.status == literal_column(f"'{ClientStatus.ARCHIVED.value}'")
-        return [[client.archived_at.is_(None), *rest], [archived, *rest]]
+    if shape.status == EVERYTHING and shape.sort in (Sort.NAME, Sort.MANAGER, Sort.SYNC):
+        return [[client.archived_at.is_(None), *rest], [ARCHIVED, *rest]]
     return [conditions(shape)]
 
 
@@ -258,11 +284,10 @@ def _beyond(shape: Shape, order: tuple[ColumnElement[Any], ...]) -> ColumnElemen
     return tuple_(*order) > tuple_(*here) if shape.forwards else tuple_(*order) < tuple_(*here)
 
 
-def _shown(shape: Shape, page: Any, total: Any) -> Select[Any]:
+def _shown(shape: Shape, page: Any, *extra: Any) -> Select[Any]:
     """The page's rows with all that is shown beside them, looked up for these rows only."""
     page = page.subquery("page")
     order = _directed(shape, _order(shape, page.c))
-    extra = [] if total is None else [total.label("total")]
     return select(page, *extra, *_beside(page)).order_by(*order)
 
 

@@ -43,7 +43,7 @@ def found_firm(name: str, *, now: datetime, **details: str) -> Firm:
 
 
 def change_firm(firm: Firm, wanted: Mapping[str, str], *, version: int, by: Actor, now: datetime) -> list[str]:
-    """Save the settings; gives the names of what changed. Raises `StaleSettings` when `version` is not the present one."""
+    """Save the settings; gives the names of what changed. Raises `StaleSettings` when `version` is an older one."""
     if version != firm.version:
         raise StaleSettings
     changes = [

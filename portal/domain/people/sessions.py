@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import contains_eager
 
@@ -44,7 +47,7 @@ def begin(user: User, *, now: datetime, address: str, browser: str, way: str) ->
 
 
 def find(token: str, *, now: datetime, idle_limit: timedelta, absolute_limit: timedelta) -> SignIn | None:
-    """The live session behind a cookie, its user loaded; None when it has ended, run out, or its user is switched off."""
+    """The live session behind a cookie, its user loaded; None when it ended, ran out, or its user is switched off."""
     query = (
         select(SignIn)
         .join(SignIn.user)
@@ -61,20 +64,25 @@ def note_seen(sign_in_id: int, now: datetime) -> None:
     """Write down that a session is in use, in a short transaction of its own; skipped when the database is busy."""
     seen = update(SignIn).where(SignIn.id == sign_in_id, SignIn.ended_at.is_(None)).values(seen_at=now)
     try:
-        with writing(), db.engine.connect() as connection:
-            is_sqlite = connection.dialect.name == "sqlite"
-            raw = connection.connection.dbapi_connection
-            before = raw.execute("PRAGMA busy_timeout").fetchone()[0] if is_sqlite and raw else None
-            if before is not None:
-                raw.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
-            try:
-                with connection.begin():
-                    connection.execute(seen)
-            finally:
-                if before is not None:
-                    raw.execute(f"PRAGMA busy_timeout = {before}")
+        with writing(), db.engine.connect() as connection, _impatient(connection), connection.begin():
+            connection.execute(seen)
     except OperationalError:
         log.debug("the database was busy; session %s is noted as seen next time", sign_in_id)
+
+
+@contextmanager
+def _impatient(connection: Connection) -> Iterator[None]:
+    """Within it, SQLite is asked to give up quickly rather than wait for its lock."""
+    raw: Any = connection.connection.dbapi_connection
+    if connection.dialect.name != "sqlite" or raw is None:
+        yield
+        return
+    patience = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+    raw.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+    try:
+        yield
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 def is_due(sign_in: SignIn, now: datetime) -> bool:
@@ -119,3 +127,9 @@ def end_all(user: User, *, by: Actor, now: datetime, reason: str, keep: SignIn |
 
 def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def of_user(sign_in_id: int, user: User) -> SignIn | None:
+    """One of the person's own sessions; None when it is somebody else's or there is none."""
+    held = db.session.get(SignIn, sign_in_id)
+    return held if held is not None and held.user_id == user.id else None

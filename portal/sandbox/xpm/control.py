@@ -7,7 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.sandbox.context import Refused, here
+from portal.sandbox.context import here
+from portal.sandbox.control import body
 from portal.sandbox.vendor import Tenant
 from portal.sandbox.xpm import otherside
 
@@ -171,18 +172,16 @@ def state_by_form(uuid: str) -> BaseResponse:
 
 
 def _tenant() -> Tenant:
-    """The practice named in the query, the form or the body; Marlow & Co when none is."""
-    wanted = request.args.get("tenant") or request.form.get("tenant")
-    if not wanted and request.is_json:
-        wanted = (request.get_json(silent=True) or {}).get("tenant")
+    """The practice named in the query, the body or the form; Marlow & Co when none is."""
+    wanted = request.args.get("tenant")
+    if not wanted:
+        sent = body(optional=True) if request.path.startswith("/control/") else request.form
+        wanted = sent.get("tenant")
     return here().tenant(wanted, "xpm")
 
 
 def _values() -> dict[str, Any]:
-    found = request.get_json(silent=True)
-    if not isinstance(found, dict):
-        raise Refused("Send a JSON object.")
-    return {key: value for key, value in found.items() if key != "tenant"}
+    return {key: value for key, value in body().items() if key != "tenant"}
 
 
 def _form(names: tuple[tuple[str, str], ...]) -> dict[str, Any]:

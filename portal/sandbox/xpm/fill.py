@@ -72,7 +72,7 @@ def load(box: Sandbox, tenant: Tenant, clients: int, seed: int) -> dict[str, Any
 def demo(box: Sandbox, clients: int, seed: int) -> None:
     """The first start: a practice of the asked size, and a small one to connect by mistake."""
     load(box, MARLOW, clients, seed)
-    load(box, HARBOUR, min(80, max(1, clients)), seed)
+    load(box, HARBOUR, min(80, max(10, clients // 4)), seed)
 
 
 def wipe(box: Sandbox) -> None:
@@ -91,8 +91,8 @@ def counts(box: Sandbox, tenant: Tenant) -> dict[str, int]:
             (tenant.id,),
         ).fetchone()
         found = dict(row)
-        for name in ("contact", "group", "staff", "job"):
-            found[name] = db.execute(f"SELECT count(*) FROM xpm_{name} WHERE tenant = ?", (tenant.id,)).fetchone()[0]
+        for table, name in (("contact", "contacts"), ("group", "groups"), ("staff", "staff"), ("job", "jobs")):
+            found[name] = db.execute(f"SELECT count(*) FROM xpm_{table} WHERE tenant = ?", (tenant.id,)).fetchone()[0]
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import Response, flash, request
+from flask import Response, request
 
 from portal import integrations, sync
 from portal.db import db
@@ -15,9 +15,8 @@ from portal.domain.people import May
 from portal.web import formats
 from portal.web.apps import screen
 from portal.web.apps.lookups import Here, asked_id, here_or_404, now, running_words
-from portal.web.apps.tiles import purpose
 from portal.web.guard import actor, current_person, needs
-from portal.web.render import done, render
+from portal.web.render import done, is_fragment, render
 
 PAGE = 15
 
@@ -40,7 +39,7 @@ def start_sync(connection_id: int) -> Response:
 @screen.post("/<int:connection_id>/previews")
 @needs(May.RUN_SYNCS)
 def start_preview(connection_id: int) -> Response:
-    return _begin(here_or_404(connection_id), RunKind.PREVIEW)
+    return _begin(here_or_404(connection_id), RunKind.PREVIEW, full=bool(request.form.get("full")))
 
 
 def _begin(here: Here, kind: RunKind, *, full: bool = False) -> Response:
@@ -78,6 +77,8 @@ def progress_values(connection: Connection, run: SyncRun | None, at: datetime) -
         "whom_to_ask": connections.admins(),
         "may_run": current_person().may(May.RUN_SYNCS),
         "may_manage": current_person().may(May.MANAGE_APPS),
+        "is_fragment": is_fragment(),
+        "took": runs.took(run, at) if run is not None else None,
     }
 
 
@@ -89,22 +90,22 @@ def _panel_values(here: Here, at: datetime) -> dict[str, Any]:
     firm = formats.firm()
     next_run = None
     if firm is not None and connection.is_usable and connections.runs_at_night(connection):
-        next_run = nights.next_run(firm, connection, at)
+        next_run = nights.next_start(at, firm.time_zone)
     return {
         "here": here,
         "at": at,
         "last": runs.latest_ended(connection),
         "failed": _failed(connection),
         "held": held,
-        "next_run": next_run,
+        "next_run": f"tonight {formats.clock(next_run)}" if next_run else "",
         "time_zone": firm.time_zone if firm else "",
         "linked": connections.linked(connection),
         "waiting": connections.waiting_to_be_sent(connection),
-        "purpose": purpose(here.app),
         "is_choosing": connection.state == ConnectionState.CHOOSING,
         "is_lost": connection.state == ConnectionState.NEEDS_RECONNECT,
         "is_gone": connection.state == ConnectionState.DISCONNECTED,
         "history": shown[:PAGE],
+        "took_of": lambda one: runs.took(one, at),
         "older": shown[PAGE - 1].id if len(shown) > PAGE else None,
         "is_first_page": not before,
         **progress_values(connection, runs.latest_open(connection), at),

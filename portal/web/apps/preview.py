@@ -1,15 +1,15 @@
-"""/apps/<connection>/previews/<run>: the plan before the fact. Rows and fields are ticked, then just those are applied."""
+"""/apps/<connection>/previews/<run>: the plan before the fact. What is ticked, rows and fields, can then be applied."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request, url_for
+from flask import Response, request
 
 from portal import sync
 from portal.db import db
 from portal.domain import runs
-from portal.domain.apps import IllegalMove, Outcome, RunItem, RunKind, RunState, RunTrigger, SyncRun
+from portal.domain.apps import Outcome, RunItem, RunKind, RunState, RunTrigger, SyncRun
 from portal.domain.people import May
 from portal.domain.records import client_from_json
 from portal.web.apps import screen
@@ -17,10 +17,20 @@ from portal.web.apps.lookups import Here, asked_id, asked_outcome, here_or_404, 
 from portal.web.apps.panel import already_running, progress_values
 from portal.web.apps.plan_rows import incoming, shown_rows
 from portal.web.apps.runs import page_link
-from portal.web.guard import actor, needs
+from portal.web.guard import actor, current_person, needs
 from portal.web.render import done, is_fragment, render
 
 PAGE = 50
+TICKED = "ticks-changed"  # the event the bar with the count listens for
+
+# What came of a row when its preview was applied, by what the run noted on it.
+CAME_OF_IT = {
+    Outcome.CREATED: "created", Outcome.LINKED: "linked", Outcome.UPDATED: "updated", Outcome.PUSHED: "sent",
+    Outcome.CONFLICT: "updated; what lost is kept as a conflict", Outcome.BROKEN: "link marked as broken",
+    Outcome.NEAR_MATCH: "not done: waits under Matches", Outcome.AMBIGUOUS: "not done: waits under Matches",
+    Outcome.TAKEN: "not done: waits under Matches", Outcome.FAILED: "did not work",
+    Outcome.UNCHANGED: "nothing was left to do",
+}  # fmt: skip
 
 
 @screen.get("/<int:connection_id>/previews/<int:run_id>")
@@ -33,28 +43,23 @@ def preview(connection_id: int, run_id: int) -> Response:
 @screen.post("/<int:connection_id>/previews/<int:run_id>/ticks")
 @needs(May.RUN_SYNCS)
 def tick(connection_id: int, run_id: int) -> Response:
-    """Keep the ticks of the rows sent along. One box as soon as it changes, or the whole page by its button.
+    """Keep the ticks of the rows sent along: one as soon as a box of it changes, or the page by its button.
 
-    `shown` and `shown_field` name the boxes that were there, so that an empty one is told from one not sent.
+    `shown` names the rows that were there, so that an empty box is told from one not sent. `field` is "<row>:<field>".
     """
     here, found = here_or_404(connection_id), run_or_404(connection_id, run_id, kind=RunKind.PREVIEW)
-    chosen, fields = set(request.form.getlist("item")), set(request.form.getlist("field"))
-    shown = request.form.getlist("shown")
-    shown_fields = [one.partition(":")[::2] for one in request.form.getlist("shown_field")]
-    wanted = {int(one) for one in [*shown, *(item_id for item_id, _ in shown_fields)] if one.isdecimal()}
-    by_id = {str(one.id): one for one in runs.some_items(found, sorted(wanted))}
-    for item_id, key in shown_fields:
-        item = by_id.get(item_id)
-        if item is not None and (item_id not in shown or item.is_included):
-            runs.set_field_included(item, key, f"{item_id}:{key}" in fields)
-    for item_id in shown:
-        item = by_id.get(item_id)
-        if item is not None and item.is_included != (item_id in chosen):
-            runs.set_included(item, item_id in chosen)
+    chosen = set(request.form.getlist("item"))
+    fields = [one.partition(":")[::2] for one in request.form.getlist("field")]
+    shown = {int(one) for one in request.form.getlist("shown") if one.isdecimal()}
+    items = runs.some_items(found, sorted(shown))
+    for item in items:
+        runs.choose(item, str(item.id) in chosen, {key for item_id, key in fields if item_id == str(item.id)})
     db.session.commit()
-    if is_fragment():
-        return render("apps/preview.html", blocks=("ticks",), **_values(here, found))
-    return _back(here, found, "Your choice is kept.")
+    if not is_fragment() or not items:
+        return _back(here, found, "Your choice is kept.")
+    response = render("apps/plan_row.html", item=items[0], may_tick=True, **_row_values(here))
+    response.headers["HX-Trigger"] = TICKED
+    return response
 
 
 @screen.post("/<int:connection_id>/previews/<int:run_id>/selections")
@@ -98,7 +103,7 @@ def _back(here: Here, found: SyncRun, message: str, tone: str = "ok") -> Respons
 
 
 def _values(here: Here, found: SyncRun) -> dict[str, Any]:
-    at = now()
+    at, may_tick = now(), current_person().may(May.RUN_SYNCS)
     outcome, name = asked_outcome(), request.args.get("q", "").strip()[:200]
     is_ready = found.state == RunState.DONE
     page = runs.item_page(found, outcome, after=asked_id("after"), before=asked_id("before"), name=name, limit=PAGE)
@@ -107,7 +112,6 @@ def _values(here: Here, found: SyncRun) -> dict[str, Any]:
     applying = application if application is not None and RunState(application.state).is_open else None
     watched = applying or (found if RunState(found.state).is_open else None)
     return {
-        "here": here,
         "at": at,
         "preview": found,
         "is_ready": is_ready,
@@ -120,17 +124,32 @@ def _values(here: Here, found: SyncRun) -> dict[str, Any]:
         "ticked": ticked,
         "chosen": sum(chosen for chosen, _ in ticked.values()),
         "choosable": sum(all_of for _, all_of in ticked.values()),
-        "words": runs.WOULD_DO,
         "application": application,
         "overtaken": runs.overtaken_by(found) if application is None else None,
-        "rows_of": lambda item: shown_rows(item, here.app.short_name),
-        "incoming": _incoming,
-        "can_tick": lambda item: runs.is_tickable(item),
-        "tickable": set(runs.TICKABLE),
-        "to_settle": set(runs.NEEDS_A_PERSON),
         "link": lambda **changed: page_link("apps.preview", here, found, outcome, name, **changed),
+        "may_tick": may_tick and application is None and bool(ticked),
+        **_row_values(here),
         **progress_values(here.connection, watched, at),
     }
+
+
+def _row_values(here: Here) -> dict[str, Any]:
+    """What one row of the plan needs, in the page or alone."""
+    return {
+        "here": here,
+        "words": runs.WOULD_DO,
+        "rows_of": lambda item: shown_rows(item, here.app.short_name),
+        "incoming": _incoming,
+        "can_tick": runs.is_tickable,
+        "tickable": set(runs.TICKABLE),
+        "to_settle": set(runs.NEEDS_A_PERSON),
+        "came_of_it": came_of_it,
+    }
+
+
+def came_of_it(item: RunItem) -> str:
+    """What applying did about this row; empty before."""
+    return CAME_OF_IT[Outcome(item.applied)] if item.applied in CAME_OF_IT else item.applied
 
 
 def _incoming(item: RunItem) -> list[tuple[str, str]]:

@@ -6,12 +6,13 @@ import csv
 import io
 from typing import Any
 
-from flask import Response, flash, make_response, request, url_for
+from flask import Response, make_response, request, url_for
 
 from portal import sync
 from portal.db import db
 from portal.domain import runs
 from portal.domain.apps import IllegalMove, RunKind, RunState, SyncRun
+from portal.domain.csv_cells import safe_cell
 from portal.domain.people import May
 from portal.web.apps import screen
 from portal.web.apps.lookups import Here, asked_id, asked_outcome, here_or_404, now, run_or_404
@@ -51,16 +52,11 @@ def export(connection_id: int, run_id: int) -> Response:
     for item in runs.every_item(found, asked_outcome(), request.args.get("q", "").strip()):
         fields = "; ".join(plain_text(row, here.app.short_name) for row in item.plan if row["action"] != "keep")
         cells = [words[item.outcome][0], item.name, item.remote_id, item.client_id or "", item.reason, fields]
-        sheet.writerow([_harmless(cell) for cell in cells])
+        sheet.writerow([safe_cell(cell) for cell in cells])
     response = make_response(file.getvalue().encode("utf-8-sig"))
     response.headers["Content-Type"] = "text/csv; charset=utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="run-{found.id}.csv"'
     return response
-
-
-def _harmless(cell: Any) -> Any:
-    """A spreadsheet takes a text that begins like a formula for one; an apostrophe keeps it a text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 @screen.post("/<int:connection_id>/runs/<int:run_id>/stops")
@@ -70,7 +66,7 @@ def stop(connection_id: int, run_id: int) -> Response:
     if RunState(found.state).is_open:
         sync.ask_to_stop(found, by=actor(), now=now())
         db.session.commit()
-        message = "Stopping after the record it is at. What was done so far stays done; the next sync goes on from there."
+        message = "Stopping after the record in hand. What was done stays done; the next sync goes on from there."
     else:
         message = "It had already ended."
     return done(message, _page_of(found), tone="info", connection_id=connection_id, run_id=run_id)
@@ -80,12 +76,11 @@ def stop(connection_id: int, run_id: int) -> Response:
 @needs(May.MANAGE_APPS)
 def release(connection_id: int, run_id: int) -> Response:
     """Go ahead with a run the safety catch has held."""
-    here, found = here_or_404(connection_id), run_or_404(connection_id, run_id)
+    found = run_or_404(connection_id, run_id)
     try:
         forced = sync.release(found, by=actor(), now=now())
     except IllegalMove:
-        db.session.rollback()
-        return done("That run is not waiting for anybody any more.", "apps.panel", tone="info", connection_id=here.connection.id)
+        return _not_held(connection_id)
     forced_id = forced.id
     db.session.commit()
     sync.start(forced_id)
@@ -100,10 +95,16 @@ def leave(connection_id: int, run_id: int) -> Response:
     try:
         runs.leave(found, app=here.app.name, by=actor(), now=now())
     except IllegalMove:
-        db.session.rollback()
-        return done("That run is not waiting for anybody any more.", "apps.panel", tone="info", connection_id=connection_id)
+        return _not_held(connection_id)
     db.session.commit()
-    return done("Left as it is: nothing was changed. Tonight's sync will look again.", "apps.panel", connection_id=connection_id)
+    said = "Left as it is: nothing was changed. The next sync looks again."
+    return done(said, "apps.panel", connection_id=connection_id)
+
+
+def _not_held(connection_id: int) -> Response:
+    db.session.rollback()
+    said = "That run waits for nobody any more: somebody has decided, or a later run has."
+    return done(said, "apps.panel", tone="info", connection_id=connection_id)
 
 
 def _page_of(found: SyncRun) -> str:
@@ -124,7 +125,7 @@ def _run_values(here: Here, found: SyncRun) -> dict[str, Any]:
         "counts": runs.counted(found),
         "words": runs.WOULD_DO if found.kind == RunKind.PREVIEW else runs.DID,
         "state_words": runs.STATE_WORDS[RunState(found.state)],
-        "took": runs.took(found, at),
+        "to_settle": set(runs.NEEDS_A_PERSON),
         "page": page,
         "rows_of": lambda item: shown_rows(item, here.app.short_name),
         "link": lambda **changed: page_link("apps.run", here, found, outcome, name, **changed),
@@ -133,7 +134,7 @@ def _run_values(here: Here, found: SyncRun) -> dict[str, Any]:
     }
 
 
-def page_link(endpoint: str, here: Here, found: SyncRun, outcome: Any, name: str, **changed: Any) -> str:
+def page_link(endpoint: str, here: Here, found: SyncRun, outcome: Any, name: str, /, **changed: Any) -> str:
     """The address of this page with the filters in force, some of them changed; None takes one away."""
-    asked = {"outcome": outcome.value if outcome else None, "q": name or None} | changed
+    asked: dict[str, Any] = {"outcome": outcome.value if outcome else None, "q": name or None} | changed
     return url_for(endpoint, connection_id=here.connection.id, run_id=found.id, **asked)

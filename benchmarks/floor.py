@@ -1,0 +1,118 @@
+"""The floor: the list of clients as a bare Flask view, with hand-written SQL over the same indexes and a small template.
+
+No sign-in, no frame, no menu, no forms: what the same rows would cost somebody who wrote nothing else. Started by
+`benchmarks.list_pages` under the same server as the portal, with the address of the same database in FLOOR_DATABASE.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from flask import Flask, request
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Clients</title><h1>Clients</h1><p>{{ total }} clients
+<table><tr><th>Name<th>Status<th>Manager<th>Apps<th>Sync<th>Changed
+{% for id, name, key, status, manager, sync, changed, apps, groups in rows %}
+<tr><td><a href="/clients/{{ id }}">{{ name }}</a> {{ groups or "" }}<td>{{ status }}<td>{{ manager or "" }}<td>{{ apps or "" }}<td>{{ sync }}<td>{{ changed }}
+{% endfor %}
+</table>{% if rows %}<a href="?{{ more }}">Next</a>{% endif %}"""  # noqa: E501  # one row, one line
+
+COLUMNS = """c.id, c.name, c.name_key, c.status, u.name, c.sync_state, c.changed_at,
+ (SELECT {join}(CAST(l.connection_id AS text), ' ') FROM client_link l WHERE l.client_id = c.id),
+ (SELECT {join}(g.name, ', ') FROM client_group m JOIN "group" g ON g.id = m.group_id WHERE m.client_id = c.id)"""
+HERE = "c.archived_at IS NULL"
+# view -> (which clients, in which order, and how the count, which stops at 1,001, says which)
+VIEWS: dict[str, tuple[str, str]] = {
+    "first": (HERE, "c.name_key, c.id"),
+    "deep": (f"{HERE} AND (c.name_key, c.id) > (:key, :id)", "c.name_key, c.id"),
+    "name_down": (HERE, "c.name_key DESC, c.id DESC"),
+    "lead": ("c.status = 'lead'", "c.name_key, c.id"),
+    "archived": ("c.status = 'archived'", "c.name_key, c.id"),
+    "manager": (f"{HERE} AND c.manager_id = :id", "c.name_key, c.id"),
+    "partner": (f"{HERE} AND c.partner_id = :id", "c.name_key, c.id"),
+    "group": (f"{HERE} AND c.id IN (SELECT client_id FROM client_group WHERE group_id = :id)", "c.name_key, c.id"),
+    "linked": (
+        f"{HERE} AND EXISTS (SELECT 1 FROM client_link l WHERE l.client_id = c.id AND l.connection_id = :id)",
+        "c.name_key, c.id",
+    ),
+    "not_linked": (
+        f"{HERE} AND NOT EXISTS (SELECT 1 FROM client_link l WHERE l.client_id = c.id AND l.connection_id = :id)",
+        "c.name_key, c.id",
+    ),
+    "sync": (f"{HERE} AND c.sync_state = :key", "c.name_key, c.id"),
+    "near": (
+        f"{HERE} AND c.id IN (SELECT client_id FROM finding WHERE state = 'open' AND kind = 'near_match')",
+        "c.name_key, c.id",
+    ),
+    "by_status": (HERE, "c.status, c.name_key, c.id"),
+    "by_manager": (HERE, "c.manager_id, c.name_key, c.id"),
+    "by_sync": (HERE, "c.sync_state, c.name_key, c.id"),
+    "by_changed": ("c.status = 'active'", "c.changed_at DESC, c.id DESC"),
+}
+SEARCH = {
+    "sqlite": f"{HERE} AND c.id IN (SELECT rowid FROM client_search WHERE client_search MATCH :key)",
+    "postgresql": f"{HERE} AND c.id IN (SELECT rowid FROM client_search WHERE body LIKE :key)",
+}
+
+app = Flask(__name__)
+app.jinja_env.trim_blocks = True
+app.jinja_env.autoescape = True
+template = app.jinja_env.from_string(PAGE)
+_held = threading.local()
+
+
+@app.get("/empty")
+def empty() -> str:
+    return ""
+
+
+@app.get("/<view>")
+def clients(view: str) -> str:
+    values = {"key": request.args.get("key", ""), "id": request.args.get("id", 0, int)}
+    where, order = VIEWS.get(view) or (_search(values), "c.name_key, c.id")
+    columns = COLUMNS.format(join="group_concat" if _is_sqlite() else "string_agg")
+    rows = _read(
+        f'SELECT {columns} FROM client c LEFT JOIN "user" u ON u.id = c.manager_id'
+        f" WHERE {where} ORDER BY {order} LIMIT 51",
+        values,
+    )
+    uncounted = HERE if view == "deep" else where
+    total = _read(f"SELECT count(*) FROM (SELECT 1 FROM client c WHERE {uncounted} LIMIT 1001) n", values)[0][0]
+    more = f"key={rows[-1][2]}&id={rows[-1][0]}" if rows else ""
+    return template.render(rows=rows[:50], total=total, more=more)
+
+
+def _search(values: dict[str, Any]) -> str:
+    if _is_sqlite():
+        values["key"] = f'"{values["key"]}"'
+        return SEARCH["sqlite"]
+    values["key"] = f"%{values['key']}%"
+    return SEARCH["postgresql"]
+
+
+def _is_sqlite() -> bool:
+    return os.environ["FLOOR_DATABASE"].startswith("sqlite")
+
+
+def _read(sql: str, values: dict[str, Any]) -> Sequence[Any]:
+    connection = getattr(_held, "connection", None) or _connect()
+    if _is_sqlite():
+        return connection.execute(sql, values).fetchall()
+    for name in values:
+        sql = sql.replace(f":{name}", f"%({name})s")
+    return connection.execute(sql, values).fetchall()
+
+
+def _connect() -> Any:
+    url = os.environ["FLOOR_DATABASE"]
+    if _is_sqlite():
+        _held.connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        _held.connection.execute("PRAGMA cache_size = -32000")
+    else:
+        _held.connection = psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True)
+    return _held.connection

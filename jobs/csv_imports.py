@@ -1,0 +1,60 @@
+"""Doing CSV imports in the background, and going on with those whose process ended."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from jobs import queue
+from portal import sync
+from portal.db import db
+from portal.domain import client_csv
+from portal.domain.activity import Actor, Origin
+from portal.domain.client_csv import CsvUpload, UploadState
+
+BREATH = 0.004  # seconds between two clients, in which others get the database's write lock
+AT_ONCE = 200  # rows; a file with no more is imported while the person waits
+
+
+class Stopping(Exception):
+    """The portal is going down; the import goes on when it is up again."""
+
+
+def start(upload_id: int, user_id: int | None) -> None:
+    """Carry out in the background what was begun. Call it after the commit."""
+    queue.submit(work, upload_id, user_id)
+
+
+def work(upload_id: int, user_id: int | None = None) -> None:
+    """Import, or take an import back, here and now: whatever the upload is in the middle of."""
+    upload = db.session.get(CsvUpload, upload_id)
+    if upload is None or not upload.state.is_working:
+        return
+    is_undo = upload.state == UploadState.UNDOING
+    name = upload.undone_by if is_undo else upload.applied_by
+    by = Actor(name, Origin.CSV, user_id if user_id is not None else upload.by_id)
+    carry_out = client_csv.undo if is_undo else client_csv.apply
+    try:
+        done = carry_out(upload, by=by, now=_now(), clock=_now, progress=_breathe)
+    except Stopping:
+        return
+    sync.send_soon(done.link_ids)
+
+
+def go_on(now: datetime) -> int:
+    """Take up the imports whose process ended. Says how many."""
+    waiting = client_csv.stopped(now)
+    db.session.commit()
+    for upload_id in waiting:
+        start(upload_id, None)
+    return len(waiting)
+
+
+def _breathe(_done: int, _total: int) -> None:
+    if queue.stopping.is_set():
+        raise Stopping
+    time.sleep(BREATH)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

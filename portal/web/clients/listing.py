@@ -1,0 +1,206 @@
+"""The list of clients: found, filtered, sorted and paged by what the address says, and exported the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, current_app, request, stream_with_context, url_for
+from markupsafe import Markup, escape
+
+from portal import integrations
+from portal.db import reading
+from portal.domain import client_list
+from portal.domain.client_list import (
+    NOBODY,
+    STATUS_WORDS,
+    SYNC_WORDS,
+    Choices,
+    Filters,
+    Page,
+    Row,
+    Sort,
+)
+from portal.domain.client_list import export as exporting
+from portal.domain.people import May
+from portal.web import formats
+from portal.web.clients import screen
+from portal.web.guard import current_person, needs
+from portal.web.render import render
+
+# What most rows repeat, made once.
+STATUS_CELLS = {
+    status: Markup("<b class={}>{}</b>").format(tone, STATUS_WORDS[status])
+    for status, tone in (("lead", "info"), ("active", "ok"), ("inactive", "muted"), ("archived", "muted"))
+}
+SYNC_CELLS = {
+    state: Markup("<td class={}>{}").format(tone, SYNC_WORDS[state])
+    for state, tone in (
+        ("failed", "bad"), ("conflict", "warn"), ("near_match", "warn"), ("pending", "info"), ("in_step", "calm"),
+        ("unlinked", "muted"),
+    )
+}  # fmt: skip
+# An app's mark in colour, with words on hover, when something about the link is out of the ordinary.
+MARK_TONES = {
+    "pending": ("info", "on its way"), "conflict": ("warn", "conflict"), "failed": ("bad", "not synced"),
+    "broken": ("bad", "link broken"),
+}  # fmt: skip
+FIRST_RIGHT_TO_LEFT = "\u0590"  # no character before it is written from right to left or changes the direction
+COLUMNS = ((Sort.NAME, "Name"), (Sort.STATUS, "Status"), (Sort.MANAGER, "Manager"), (None, "Apps"),
+           (Sort.SYNC, "Sync"), (Sort.CHANGED, "Changed"))  # fmt: skip
+NEWEST_FIRST = (Sort.CHANGED,)
+
+
+@screen.get("")
+@needs(May.SEE_CLIENTS)
+def index() -> Response:
+    chosen = client_list.choices(request.args)
+    view, notes = client_list.filters_from(request.args, chosen.known())
+    key, more = client_list.key_from(request.args, view.sort)
+    page = client_list.listing(view, key, chosen)
+    is_empty = page.total == 0 and not view.is_narrowed
+    return render(
+        "clients/index.html",
+        blocks=("rows",),
+        address=url_for(".index") + (view.query() if key is None else f"?{request.query_string.decode('latin-1')}"),
+        view=view,
+        notes=notes + more,
+        page=page,
+        rows=_rows(page, chosen),
+        columns=_columns(view),
+        chips=_chips(view, chosen),
+        chosen=chosen,
+        apps=_app_names(chosen) if chosen.apps else [],
+        status_words=STATUS_WORDS,
+        sync_words=SYNC_WORDS,
+        acts=_acts(),
+        has_none=is_empty and not client_list.has_any(),
+        endpoints=current_app.view_functions,
+        beginnings=_beginnings,
+    )
+
+
+@screen.get("/export.csv")
+@needs(May.SEE_CLIENTS)
+def export() -> Response:
+    """Every client of the view, one row a contact; sent while it is read, so that it takes no memory."""
+    chosen = client_list.choices(request.args)
+    view, _notes = client_list.filters_from(request.args, chosen.known())
+    name = f"clients-{datetime.now(UTC).astimezone(formats.zone()).date().isoformat()}.csv"
+    response = Response(stream_with_context(_csv(view, chosen)), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _csv(view: Filters, chosen: Choices) -> Iterator[str]:
+    lines = 0
+    parts = exporting.csv_parts(view, chosen)
+    while True:
+        with reading():  # a page's own promise not to write ends before its body is sent
+            part = next(parts, None)
+        if part is None:
+            break
+        lines += part.count("\r\n")
+        yield part
+    current_app.logger.info("%s exported clients: %s lines for %r", current_person().email, lines - 1, view.query())
+
+
+def _rows(page: Page, chosen: Choices) -> list[tuple[Any, ...]]:
+    """The cells of each row in the template's order."""
+    names = {one.connection_id: integrations.app_info(one.app).short_name for one in chosen.apps}
+    marks: dict[tuple[tuple[int, str], ...], Markup] = {}
+    for row in page.rows:
+        if row.apps not in marks:
+            marks[row.apps] = _marks(row.apps, names)
+    changes = formats.ago_and_exact(row.changed_at for row in page.rows)
+    return [_cells(row, chosen.people, marks[row.apps], *change) for row, change in zip(page.rows, changes, strict=True)]
+
+
+def _cells(row: Row, people: Mapping[int, str], marks: Markup, changed: str, exactly: str) -> tuple[Any, ...]:
+    manager = people.get(row.manager_id, "") if row.manager_id else ""
+    direction = "" if max(row.name) < FIRST_RIGHT_TO_LEFT else " dir=auto"  # kept apart from what stands around it
+    groups, status = ", ".join(row.groups), STATUS_CELLS[row.status]
+    return row.id, row.name, direction, groups, status, manager, marks, SYNC_CELLS[row.sync], changed, exactly
+
+
+def _marks(apps: tuple[tuple[int, str], ...], names: dict[int, str]) -> Markup:
+    """The apps a client is linked to, by their short names."""
+    found = []
+    for connection, state in apps:
+        name = names.get(connection, "")
+        tone, words = MARK_TONES.get(state, ("", ""))
+        found.append(Markup("<i class={} title='{}'>{}</i>").format(tone, words, name) if tone else escape(name))
+    return Markup(" ").join(found)
+
+
+def _columns(view: Filters) -> list[tuple[str, str | None, str]]:
+    """Heading, where its link leads (None: cannot be sorted by), and how the list is sorted by it now."""
+    found = []
+    for sort, label in COLUMNS:
+        if sort is None:
+            found.append((label, None, ""))
+            continue
+        is_here = view.sort is sort
+        descending = not view.descending if is_here else sort in NEWEST_FIRST
+        now = ("descending" if view.descending else "ascending") if is_here else ""
+        found.append((label, view.query(sort=sort, descending=descending), now))
+    return found
+
+
+def _chips(view: Filters, chosen: Choices) -> list[tuple[str, str]]:
+    """Each filter in force in words, and the address without it."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if view.words:
+        found.append((f"“{view.words}”", {"words": ""}))
+    if view.status:
+        found.append((STATUS_WORDS[view.status], {"status": ""}))
+    for what, user_id in (("manager", view.manager), ("partner", view.partner)):
+        if user_id is not None:
+            who = f"No {what}" if user_id == NOBODY else f"{what.capitalize()}: {chosen.people[user_id]}"
+            found.append((who, {what: None}))
+    if view.group is not None:
+        found.append((f"Group: {chosen.groups[view.group]}", {"group": None}))
+    if view.app is not None:
+        name = dict(_app_names(chosen))[view.app]
+        found.append((f"In {name}" if view.is_linked else f"Not in {name}", {"app": None, "is_linked": True}))
+    if view.sync:
+        found.append((f"Sync: {SYNC_WORDS[view.sync]}", {"sync": ""}))
+    return [(words, url_for(".index") + view.query(**without)) for words, without in found]
+
+
+def _app_names(chosen: Choices) -> list[tuple[int, str]]:
+    """Each connection by the app's short name, with its account where two would look alike."""
+    names = [integrations.app_info(one.app).short_name for one in chosen.apps]
+    return [
+        (one.connection_id, name if names.count(name) == 1 else f"{name} {one.account}")
+        for one, name in zip(chosen.apps, names, strict=True)
+    ]
+
+
+def _beginnings() -> list[tuple[str, str]]:
+    """How the first clients come in, as far as this person may."""
+    ways = (
+        ("Connect an app", "apps.index", May.MANAGE_APPS),
+        ("Import a CSV file", "clients.csv_import", May.IMPORT_CLIENTS),
+        ("New client", "clients.new", May.EDIT_CLIENTS),
+    )
+    person = current_person()
+    return [
+        (words, url_for(endpoint))
+        for words, endpoint, may in ways
+        if endpoint in current_app.view_functions and person.may(may)
+    ]
+
+
+def _acts() -> list[tuple[str, str]]:
+    """What this person may do to many clients at once: (word in the address, words on the button)."""
+    person = current_person()
+    found: list[tuple[str, str]] = []
+    if person.may(May.EDIT_CLIENTS):
+        found += [("manager", "Assign manager"), ("partner", "Assign partner")]
+        found += [("archive", "Archive"), ("unarchive", "Unarchive")]
+    if person.may(May.RUN_SYNCS):
+        found.append(("sync", "Sync"))
+    return found

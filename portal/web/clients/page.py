@@ -1,0 +1,294 @@
+"""One client's page: what it is, how it stands with each app, what happened to it, and the acts on the whole of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from flask import Response, abort, current_app, request, stream_with_context, url_for
+
+from portal import sync
+from portal.db import db, reading
+from portal.domain import activity, client_page, clients, links, owned_fields
+from portal.domain.activity import Activity, Origin
+from portal.domain.apps import Connection, LinkState
+from portal.domain.clients import Client, ClientStatus
+from portal.domain.csv_cells import safe_cell
+from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
+from portal.domain.people import May
+from portal.web import formats
+from portal.web.clients import screen
+from portal.web.clients.lookups import Origins, apps, client_or_404, locked_or_404, now, on_its_way, waiting
+from portal.web.guard import actor, current_person, needs
+from portal.web.render import done, render
+
+ORIGINS = {
+    Origin.SCREEN: "on a screen",
+    Origin.CSV: "CSV file",
+    Origin.APP: "from an app",
+    Origin.SCHEDULE: "by schedule",
+    Origin.COMMAND: "command line",
+    Origin.SYSTEM: "by itself",
+}
+LOG_COLUMNS = ("When", "What happened", "Who", "How", "Field", "Old value", "New value")
+STATUS_MEANS = {
+    ClientStatus.LEAD: "no work agreed yet",
+    ClientStatus.ACTIVE: "has active work",
+    ClientStatus.INACTIVE: "had work, has none now",
+    ClientStatus.ARCHIVED: "archived here",
+}
+
+
+@screen.get("/<int:client_id>")
+@needs(May.SEE_CLIENTS)
+def page(client_id: int) -> Response:
+    """Summary."""
+    client = client_or_404(client_id)
+    origins = Origins(client, owned_fields.owners(client, apps()))
+    held = links.open_conflicts(client)
+    log = activity.log(client_id=client.id, limit=client_page.RECENT)
+    return render(
+        "clients/page.html",
+        blocks=("sync_state", "contacts"),
+        origins=origins,
+        conflicts=[_conflict(client, one) for one in held],
+        lines=_lines(log[: client_page.RECENT]),
+        **frame_of(client, "summary"),
+    )
+
+
+@screen.get("/<int:client_id>/apps")
+@needs(May.SEE_CLIENTS)
+def mappings(client_id: int) -> Response:
+    """How this client stands with each app, field by field (CL-30, XPM-13)."""
+    client, known = client_or_404(client_id), apps()
+    found = [client_page.compared(client, link, known[link.connection.app]) for link in _known_links(client)]
+    free = [
+        client_page.unlinked(client, connection, known[connection.app])
+        for connection in client_page.connections_without(client)
+        if connection.app in known
+    ]
+    return render(
+        "clients/apps.html", blocks=("sync_state",), found=found, free=free, **frame_of(client, "apps")
+    )  # fmt: skip
+
+
+@screen.get("/<int:client_id>/activity")
+@needs(May.SEE_CLIENTS)
+def log(client_id: int) -> Response:
+    """Everything on record, newest first, a page at a time."""
+    client = client_or_404(client_id)
+    before = request.args.get("before", type=int)
+    found = activity.log(client_id=client.id, before=before)
+    shown = found[: activity.PAGE]
+    earlier = shown[-1].id if len(found) > activity.PAGE else None
+    return render(
+        "clients/activity.html", days=_by_day(shown), earlier=earlier, is_first=before is None,
+        **frame_of(client, "activity"),
+    )  # fmt: skip
+
+
+@screen.get("/<int:client_id>/activity.csv")
+@needs(May.SEE_CLIENTS)
+def export_log(client_id: int) -> Response:
+    """The whole log, a line for each changed field."""
+    client = client_or_404(client_id)
+    response = Response(stream_with_context(_log_csv(client.id)), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="activity-of-client-{client.id}.csv"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@screen.post("/<int:client_id>/archive")
+@needs(May.EDIT_CLIENTS)
+def archive(client_id: int) -> Response:
+    client = locked_or_404(client_id)
+    clients.archive(client, by=actor(), now=now())
+    db.session.commit()
+    undo = ("Undo", url_for(".bring_back", client_id=client.id))
+    return done(f"{client.name} is archived here. Nothing was changed in any app.", ".page", undo=undo, client_id=client.id)
+
+
+@screen.post("/<int:client_id>/return")
+@needs(May.EDIT_CLIENTS)
+def bring_back(client_id: int) -> Response:
+    client = locked_or_404(client_id)
+    came_back = clients.unarchive(client, by=actor(), now=now())
+    db.session.commit()
+    said = f"{client.name} is back, as {client.status.value}." if came_back else f"{client.name} was not archived."
+    return done(said, ".page", client_id=client.id)
+
+
+@screen.post("/<int:client_id>/syncs")
+@needs(May.SEE_CLIENTS)
+def sync_now(client_id: int) -> Response:
+    """Bring this one client in step with its apps: what saving it does, without a change."""
+    person = current_person()
+    if not (person.may(May.RUN_SYNCS) or person.may(May.EDIT_CLIENTS)):
+        abort(403)
+    client = locked_or_404(client_id)
+    asked = clients.ask_for_push(client, now())
+    db.session.commit()
+    if not asked:
+        said = f"{client.name} is not linked to any app that could be synced."
+        return done(said, ".mappings", tone="info", client_id=client.id)
+    sync.send_soon([link.id for link in asked])
+    return done("", ".page", client_id=client.id)
+
+
+@screen.post("/<int:client_id>/conflicts/<int:conflict_id>/swaps")
+@needs(May.EDIT_CLIENTS)
+def put_back(client_id: int, conflict_id: int) -> Response:
+    """The value that lost comes back here and goes to the app (XPM-14)."""
+    client = locked_or_404(client_id)
+    conflict = client_page.conflict(client, conflict_id)
+    if conflict is None:
+        return _settled_already(client)
+    app = _app_name(client_page.connection_of(conflict))
+    links.swap_conflict(conflict, by=actor(), now=now(), app=app)
+    said = f"Put back.{on_its_way(client)}"
+    ids = [link.id for link in waiting(client)]
+    db.session.commit()
+    sync.send_soon(ids)
+    return done(said, ".page", client_id=client.id)
+
+
+@screen.post("/<int:client_id>/conflicts/<int:conflict_id>/dismissals")
+@needs(May.EDIT_CLIENTS)
+def keep_as_is(client_id: int, conflict_id: int) -> Response:
+    client = locked_or_404(client_id)
+    conflict = client_page.conflict(client, conflict_id)
+    if conflict is None:
+        return _settled_already(client)
+    links.dismiss_conflict(conflict, by=actor(), now=now(), app=_app_name(client_page.connection_of(conflict)))
+    db.session.commit()
+    return done("Kept as it is. The other value stays in the activity log.", ".page", client_id=client.id)
+
+
+def _settled_already(client: Client) -> Response:
+    db.session.rollback()
+    return done("That conflict is settled already.", ".page", tone="info", client_id=client.id)
+
+
+def _app_name(connection: Connection) -> str:
+    app = apps().get(connection.app)
+    return app.short_name if app else connection.app
+
+
+def _known_links(client: Client) -> list[Any]:
+    known = apps()
+    return [link for link in client.links if link.connection.app in known]
+
+
+def frame_of(client: Client, tab: str) -> dict[str, Any]:
+    """What every tab of a client shows: its head, its tabs, and how its changes stand on their way out."""
+    known, person = apps(), current_person()
+    marks = [_mark(link, known[link.connection.app].short_name) for link in _known_links(client)]
+    return {
+        "client": client,
+        "tab": tab,
+        "tabs": [
+            ("summary", "Summary", url_for(".page", client_id=client.id)),
+            ("apps", "Apps", url_for(".mappings", client_id=client.id)),
+            ("activity", "Activity", url_for(".log", client_id=client.id)),
+        ],
+        "marks": marks,
+        "status_means": STATUS_MEANS[client.status],
+        "sending": client_page.sending(client, known, now()),
+        "seen_version": request.args.get("seen", client.version, type=int),
+        "may_edit": person.may(May.EDIT_CLIENTS),
+        "may_sync": person.may(May.EDIT_CLIENTS) or person.may(May.RUN_SYNCS),
+        "may_link": person.may(May.SETTLE_MATCHES),
+        "poll": _poll_address(tab, client),
+    }
+
+
+def _poll_address(tab: str, client: Client) -> str:
+    endpoint = {"apps": ".mappings"}.get(tab, ".page")
+    return url_for(endpoint, client_id=client.id, seen=request.args.get("seen", client.version, type=int))
+
+
+def _mark(link: Any, name: str) -> tuple[str, str, str]:
+    """An app's short name, how the link stands, and the tone of that."""
+    if link.state == LinkState.BROKEN:
+        return name, "link broken", "bad"
+    if link.push_state == "failed":
+        return name, "not synced", "bad"
+    if link.open_conflicts:
+        return name, "conflict", "warn"
+    if not link.connection.is_usable:
+        return name, "not connected", "warn"
+    if link.push_state in ("ready", "sending"):
+        return name, "on its way", "info"
+    return name, "in step", "calm"
+
+
+def _conflict(client: Client, held: Any) -> dict[str, Any]:
+    contact = next((one for one in client.contacts if one.id == held.contact_id), None)
+    label = (CONTACT_FIELDS if held.contact_id else CLIENT_FIELDS).get(held.field, held.field)
+    won, lost = (held.here, held.there) if held.winner == "here" else (held.there, held.here)
+    app = _app_name(client_page.connection_of(held))
+    return {
+        "id": held.id, "label": f"{contact.name}: {label}" if contact else label, "won": won, "lost": lost, "app": app,
+        "won_from": "here" if held.winner == "here" else app, "lost_from": app if held.winner == "here" else "here",
+        "why": held.why, "here_by": held.here_changed_by, "here_at": held.here_changed_at,
+        "there_at": held.there_changed_at, "at": held.at,
+    }  # fmt: skip
+
+
+def _lines(found: list[Activity]) -> list[dict[str, Any]]:
+    """Lines of a log as templates show them, each with the run behind it."""
+    behind = client_page.connections_of_runs({one.run_id for one in found if one.run_id is not None})
+    return [
+        {
+            "id": one.id,
+            "parts": activity.parts(one),
+            "at": one.at,
+            "who": one.actor_name,
+            "how": ORIGINS[Origin(one.origin)],
+            "changes": one.changes,
+            "reason": one.facts.get("reason", ""),
+            "run": url_for("apps.run", connection_id=behind[one.run_id], run_id=one.run_id)
+            if one.run_id in behind
+            else None,
+        }
+        for one in found
+    ]
+
+
+def _by_day(found: list[Activity]) -> list[tuple[date, list[dict[str, Any]]]]:
+    days: dict[date, list[dict[str, Any]]] = {}
+    for line in _lines(found):
+        days.setdefault(line["at"].astimezone(formats.zone()).date(), []).append(line)
+    return list(days.items())
+
+
+def _log_csv(client_id: int) -> Iterator[str]:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    out.write("\ufeff")
+    writer.writerow(LOG_COLUMNS)
+    lines = client_page.whole_log(client_id)
+    count = 0
+    while True:
+        with reading():  # the request's own promise ends before its body is sent
+            one = next(lines, None)
+        if one is None:
+            break
+        count += 1
+        first = (one.at.isoformat(timespec="seconds"), activity.sentence(one), one.actor_name, ORIGINS[Origin(one.origin)])
+        for change in one.changes or [{}]:
+            fields = (change.get("label", ""), change.get("old"), change.get("new"))
+            writer.writerow([safe_cell(cell if isinstance(cell, str) else _cell(cell)) for cell in (*first, *fields)])
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
+    current_app.logger.info("%s exported the activity of client %s: %s lines", current_person().email, client_id, count)
+
+
+def _cell(value: Any) -> str:
+    return "" if value in (None, "", []) else formats.value(value)
