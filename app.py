@@ -10,13 +10,14 @@ import logging
 from pathlib import Path
 
 from flask import Flask
-from flask_migrate import Migrate, upgrade
+from flask_migrate import Migrate
 
 from jobs import schedule
-from portal import commands, config, db, integrations, keys, web
+from portal import commands, config, db, integrations, keys, start, web
 from portal.config import Settings
 
 ROOT = Path(__file__).resolve().parent
+CHATTY = ("alembic", "apscheduler")  # they tell of every look they take
 
 
 def create_app(settings: Settings | None = None, *, migrate: bool = True) -> Flask:
@@ -24,6 +25,8 @@ def create_app(settings: Settings | None = None, *, migrate: bool = True) -> Fla
     settings = settings or config.from_environment()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
     app = Flask(__name__, root_path=str(ROOT))
     app.extensions["settings"] = settings
@@ -33,7 +36,7 @@ def create_app(settings: Settings | None = None, *, migrate: bool = True) -> Fla
     Migrate(app, db.db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
     if migrate and not commands.is_under_way():
         with app.app_context():
-            upgrade()
+            start.prepare(settings)
     integrations.configure(settings)
     web.register(app, integrations.consent_origins())
     commands.register(app)

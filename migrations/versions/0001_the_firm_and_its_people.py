@@ -29,6 +29,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_firm")),
     )
     op.create_table(
+        "form_once",
+        sa.Column("token", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_form_once")),
+    )
+    with op.batch_alter_table("form_once", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_form_once_at"), ["at"], unique=False)
+
+    op.create_table(
         "sign_in_attempt",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("email", sa.String(), nullable=False),
@@ -101,4 +111,8 @@ def downgrade() -> None:
         batch_op.drop_index("ix_sign_in_attempt_address")
 
     op.drop_table("sign_in_attempt")
+    with op.batch_alter_table("form_once", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_form_once_at"))
+
+    op.drop_table("form_once")
     op.drop_table("firm")

@@ -83,7 +83,7 @@ def _write_table(
             digest.update(line)
             rows += 1
             if progress and rows % BATCH == 0:
-                progress(entry.name, rows, total)
-    if progress:
-        progress(entry.name, rows, total)
+                progress(f"Table {entry.name}", rows, total)
+    if progress and rows:
+        progress(f"Table {entry.name}", rows, total)
     return replace(entry, rows=rows, sha256=digest.hexdigest())

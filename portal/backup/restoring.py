@@ -155,7 +155,7 @@ def _load_table(connection: Connection, archive: zipfile.ZipFile, entry: TableEn
             connection.execute(statement, batch)
             done += len(batch)
             if progress:
-                progress(entry.name, done, entry.rows)
+                progress(f"Table {entry.name}", done, entry.rows)
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[list[Any]]]:

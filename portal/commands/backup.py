@@ -9,15 +9,12 @@ from pathlib import Path
 import click
 from flask import current_app
 from flask.cli import AppGroup
-from flask_migrate import downgrade, upgrade
 from sqlalchemy.exc import DatabaseError
 
-from portal import backup
-from portal.commands import console, database
+from portal import backup, start
+from portal.commands import console
 from portal.commands.console import Exit, Stop
-from portal.db import db, reading
-from portal.domain import people
-from portal.keys import KeyProblem
+from portal.db import db
 
 group = AppGroup("backup", help="Make a backup while the portal works, and restore one.")
 
@@ -54,9 +51,8 @@ def restore(file: Path, replace: bool) -> None:
         manifest = backup.restore(file, replace=replace, migrate=_migrate, progress=tell)
     click.echo(f"{manifest.rows:,} rows of {len(manifest.tables)} tables are back, as of {manifest.made_at}.")
     try:
-        with reading():
-            people.the_firm()
-    except KeyProblem as problem:
+        start.check_keys()
+    except start.CannotStart as problem:
         raise Stop(
             "But the keys here do not open the secrets in this backup. Put back the keys directory that belongs to it, "
             "or every app must be connected again.",
@@ -65,17 +61,10 @@ def restore(file: Path, replace: bool) -> None:
 
 
 def _migrate(revision: str) -> None:
-    """To a revision in either direction: an empty database may be of a later version than the backup."""
-    present, newest = database.revisions()
-    wanted = newest if revision == "head" else revision
-    if wanted is None or wanted not in database.known_revisions():
+    if not start.move_to(revision):
         raise backup.BackupProblem(
             "This backup comes from a later version of the portal. Install that version, then restore it."
         )
-    if present is not None and present != wanted and wanted in database.revisions_before(present):
-        downgrade(revision=wanted)
-    elif present != wanted:
-        upgrade(revision=wanted)
 
 
 @contextmanager

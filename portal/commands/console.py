@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ from flask.cli import with_appcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+
+from portal import start
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,11 +74,11 @@ def command(
 
 
 def bring_up_to_date() -> None:
-    """Bring the tables to what this version of the portal expects; does nothing when they are."""
-    from flask_migrate import upgrade
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    upgrade()
+    """Bring the tables to what this version of the portal works with; ends the command when that cannot be."""
+    try:
+        start.bring_up_to_date()
+    except start.CannotStart as problem:
+        raise Stop(str(problem)) from problem
 
 
 def finish(code: Exit) -> NoReturn:

@@ -1,82 +1,84 @@
-"""What needs a person, in figures: the home page's questions, and the marks on the rail."""
+"""What needs a person, in figures: the home page's questions, and the marks on the rail.
+
+Every figure is counted the way the list it leads to counts, so that the two never disagree (HO-02).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, func, literal, select
+from sqlalchemy import exists, func, literal, or_, select
 
 from portal.db import db
-from portal.domain.apps import Connection, ConnectionState, Finding, RunState, SyncRun
-from portal.domain.clients import Client, SyncState
+from portal.domain import client_list, runs
+from portal.domain.apps import Connection, ConnectionState, Finding, RunKind, RunState, SyncRun
+from portal.domain.client_list import Filters
+from portal.domain.clients import SyncState
 
 CAP = 1001  # figures are counted up to here; beyond, "1,000+" is shown
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """How much waits for a person, by kind; each figure stops at `CAP`."""
+# The marks on the rail are asked for with every page, so their statements are built once.
+_OPEN_FINDINGS = select(func.count()).select_from(
+    select(literal(1)).select_from(Finding).where(Finding.state == "open").limit(CAP).subquery()
+)
+_NEWEST_STATE = (
+    select(SyncRun.state)
+    .where(SyncRun.connection_id == Connection.id, SyncRun.kind != RunKind.PREVIEW)
+    .order_by(SyncRun.id.desc())
+    .limit(1)
+    .correlate(Connection)
+    .scalar_subquery()
+)
+_A_PERSON_IS_NEEDED = select(
+    exists().where(or_(Connection.state == ConnectionState.NEEDS_RECONNECT, _NEWEST_STATE == RunState.HELD))
+)
 
-    findings: int
-    failed: int
-    conflicts: int
-    reconnect: tuple[Connection, ...]
-    held: tuple[SyncRun, ...]
+
+@dataclass(frozen=True)
+class Health:
+    """How one connected account is doing: its newest run, the one under way, the one that waits for a word."""
+
+    connection: Connection
+    newest: SyncRun | None
+    under_way: SyncRun | None
+    held: SyncRun | None
 
     @property
-    def is_nothing(self) -> bool:
-        return not (self.findings or self.failed or self.conflicts or self.reconnect or self.held)
-
-
-def waiting() -> Waiting:
-    needing = select(Connection).where(Connection.state == ConnectionState.NEEDS_RECONNECT).order_by(Connection.id)
-    return Waiting(
-        findings=open_findings(),
-        failed=_capped(Client, Client.sync_state == SyncState.FAILED),
-        conflicts=_capped(Client, Client.sync_state == SyncState.CONFLICT),
-        reconnect=tuple(db.session.scalars(needing)),
-        held=tuple(held_runs()),
-    )
+    def needs_reconnect(self) -> bool:
+        return self.connection.state == ConnectionState.NEEDS_RECONNECT
 
 
 def open_findings() -> int:
     """Near, ambiguous and taken names nobody has settled yet."""
-    return _capped(Finding, Finding.state == "open")
+    return db.session.scalar(_OPEN_FINDINGS) or 0
+
+
+def failed_clients() -> int:
+    return client_list.count(Filters(sync=SyncState.FAILED.value), cap=CAP)
+
+
+def conflicts() -> int:
+    """Clients with a conflict nobody has looked at."""
+    return client_list.count(Filters(sync=SyncState.CONFLICT.value), cap=CAP)
+
+
+def has_clients() -> bool:
+    return client_list.has_any()
+
+
+def health() -> list[Health]:
+    """Every connected account, by app and name."""
+    return [
+        Health(one, runs.latest(one), runs.latest_open(one), runs.held(one))
+        for one in db.session.scalars(
+            select(Connection)
+            .where(Connection.state.in_((ConnectionState.CONNECTED, ConnectionState.NEEDS_RECONNECT)))
+            .order_by(Connection.app, Connection.account_name, Connection.id)
+        )
+    ]
 
 
 def an_app_needs_a_person() -> bool:
     """Whether a connection has lost its access, or a run waits for somebody's word."""
-    lost = exists().where(Connection.state == ConnectionState.NEEDS_RECONNECT)
-    if db.session.scalar(select(literal(1)).where(lost)):
-        return True
-    return bool(held_runs())
-
-
-def connections() -> list[Connection]:
-    """Every connection in use, for its health."""
-    query = (
-        select(Connection)
-        .where(Connection.state.in_((ConnectionState.CONNECTED, ConnectionState.NEEDS_RECONNECT)))
-        .order_by(Connection.app, Connection.account_name)
-    )
-    return list(db.session.scalars(query))
-
-
-def last_run(connection: Connection) -> SyncRun | None:
-    query = select(SyncRun).where(SyncRun.connection_id == connection.id).order_by(SyncRun.id.desc()).limit(1)
-    return db.session.scalar(query)
-
-
-def held_runs() -> list[SyncRun]:
-    """The latest run of a connection, where it was held and nothing came after it."""
-    runs = (last_run(connection) for connection in connections())
-    return [run for run in runs if run is not None and run.state == RunState.HELD]
-
-
-def has_clients() -> bool:
-    return db.session.scalar(select(literal(1)).select_from(Client).limit(1)) is not None
-
-
-def _capped(table: type, *conditions: ColumnElement[bool]) -> int:
-    rows = select(literal(1)).select_from(table).where(*conditions).limit(CAP).subquery()
-    return db.session.scalar(select(func.count()).select_from(rows)) or 0
+    return bool(db.session.scalar(_A_PERSON_IS_NEEDED))

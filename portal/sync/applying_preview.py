@@ -137,7 +137,6 @@ def apply_preview(job: Job, known: dict[str, Known], reading: Reading) -> None:
             db.session.commit()
             job.watch.step()
         rows.mark_created(first, last)
-        db.session.expunge_all()
     applier.finish()
     for link_id in rows.to_send:
         outcome = send(link_id, job.session, job.by)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from jobs import queue
 from portal import integrations
-from portal.adapters.base import AdapterError, RateLimited, Unavailable
+from portal.adapters.base import AdapterError, NeedsReconnect, RateLimited, Unavailable
 from portal.db import db
-from portal.domain import activity
+from portal.domain import activity, connections
 from portal.domain.activity import Actor, Origin, Verb
 from portal.domain.apps import RunState, SyncRun
 from portal.sync import runs
@@ -34,9 +34,18 @@ def broke_off(run_id: int, token: str, watch: Watch, error: Exception) -> RunSta
             Verb.SYNC_HELD, by=Actor(run.by_name, Origin.APP, run.by_id, run_id), now=now,
             connection_id=run.connection_id, app=integrations.app_info(run.connection.app).name, reason=message,
         )  # fmt: skip
+    if isinstance(error, NeedsReconnect):
+        note_lost(run.connection_id, error.message, Actor(run.by_name, Origin.APP, run.by_id, run_id))
     runs.end(run_id, token, state, now, message=message, resume_at=resume_at, counts=watch.counts, calls=watch.calls())
     db.session.commit()
     return state
+
+
+def note_lost(connection_id: int, reason: str, by: Actor) -> None:
+    """The vendor no longer lets us in: the connection waits for a person, in the caller's transaction."""
+    connection = connections.get(connection_id, lock=True)
+    if connection is not None:
+        connections.lost(connection, reason, app=integrations.app_info(connection.app).name, by=by, now=clock())
 
 
 def _judge(run: SyncRun, error: Exception, now: datetime) -> tuple[RunState, str, datetime | None]:

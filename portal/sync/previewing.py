@@ -30,11 +30,13 @@ class Previewer:
         self.index = index
         self.watch = watch
         self._rows: list[dict[str, Any]] = []
+        self._looked_at: set[str] = set()  # linked records that have their row, or need none
 
     def look_at(self, record: ClientRecord) -> None:
         """One record: what would happen to it."""
         match = self.index.match(record)
         if match.kind == Kind.LINKED:
+            self._looked_at.add(record.remote_id)
             self._linked(record)
         elif match.kind in OF_KIND:
             self._add(OF_KIND[match.kind], record, match.reason, client_id=match.client_id)
@@ -74,7 +76,7 @@ class Previewer:
         self.index.take(client.id, match.candidates[0].name, record.remote_id)
         self._add(Outcome.LINKED, record, match.reason, client_id=client.id, version=client.version, plan=rows_of(made))
 
-    def waiting_to_be_sent(self, seen: set[str]) -> None:
+    def waiting_to_be_sent(self) -> None:
         """Records that did not change there, but whose client here did."""
         waiting = list(
             db.session.execute(
@@ -86,7 +88,7 @@ class Previewer:
             )
         )
         for remote_id, last_seen in waiting:
-            if remote_id not in seen and last_seen:
+            if remote_id not in self._looked_at and last_seen:
                 self._linked(client_from_json(last_seen))
 
     def vanish(self, remote_id: str) -> None:
@@ -118,5 +120,4 @@ class Previewer:
         if rows:
             db.session.execute(_ITEM, rows)
         db.session.commit()
-        db.session.expunge_all()
         self.watch.step(many)

@@ -34,6 +34,7 @@ from portal.domain.clients import Client
 from portal.domain.planning import Plan, Times
 from portal.domain.records import ClientChange, ClientRecord, RecordState
 from portal.sync.applying import load, plan_for
+from portal.sync.breaking_off import note_lost
 from portal.sync.runs import clock
 
 log = logging.getLogger(__name__)
@@ -192,6 +193,7 @@ def _failed(link_id: int, token: str, error: AdapterError, context: Context) -> 
     if isinstance(error, RateLimited):
         _wait(link_id, token, error.retry_at, error.message, attempts=link.push_attempts)
     elif isinstance(error, NeedsReconnect):
+        note_lost(link.connection_id, error.message, context.by)
         _wait(link_id, token, now + LONGEST_WAIT, f"{error.message} It is kept and goes out once reconnected.")
     elif isinstance(error, Unavailable | Unknown) and attempts < ATTEMPTS:
         wait = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)

@@ -118,7 +118,7 @@ def _preview(previewer: Previewer, reading: Reading, missing: list[str]) -> None
         previewer.look_at(record)
     for remote_id in missing:
         previewer.vanish(remote_id)
-    previewer.waiting_to_be_sent(reading.seen)
+    previewer.waiting_to_be_sent()
     previewer.flush()
 
 
@@ -159,6 +159,7 @@ def _send_waiting(job: Job) -> None:
                 ClientLink.push_state.in_((PushState.READY, PushState.SENDING)),
                 ClientLink.state == LinkState.LINKED,
             )
+            .order_by(ClientLink.id)
         )
     )
     job.watch.phase("sending", len(waiting))

@@ -10,7 +10,7 @@ import segno
 from flask import Blueprint, Response, abort, current_app, make_response, request, url_for
 from flask_login import current_user
 from wtforms import PasswordField, SelectField, StringField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.validators import DataRequired, EqualTo, InputRequired, Length
 
 from portal.config import Settings
 from portal.db import db
@@ -18,19 +18,20 @@ from portal.domain import people
 from portal.domain.people import User, WeakPassword, entrance, passwords, second_factor, sessions
 from portal.domain.people.entrance import TooManyTries, WrongSignIn
 from portal.web import formats, signed_in
-from portal.web.forms import Form
+from portal.web.forms import Form, choices
 from portal.web.guard import actor, current_person, needs
 from portal.web.render import done, refused, render
 
 screen = Blueprint("account", __name__, url_prefix="/account")
 
 PRODUCT = "Counterpart"
+THEMES = (("", "As my computer is set"), ("light", "Light"), ("dark", "Dark"))
 WRONG_PASSWORD = "That is not your present password."  # noqa: S105  # a sentence, no password
 
 
 class ProfileForm(Form):
-    name = StringField("Name", validators=[InputRequired("Enter your name."), Length(max=120)])
-    theme = SelectField("Light or dark", choices=[("", "As my computer is set"), ("light", "Light"), ("dark", "Dark")])
+    name = StringField("Name", validators=[DataRequired("Enter your name."), Length(max=120)])
+    theme = SelectField("Light or dark", choices=choices(THEMES))
 
 
 class PasswordForm(Form):
@@ -43,7 +44,7 @@ class PasswordForm(Form):
 
 
 class CodeForm(Form):
-    code = StringField("Six digits", validators=[InputRequired("Enter the six digits."), Length(max=20)])
+    code = StringField("Six digits", validators=[DataRequired("Enter the six digits."), Length(max=20)])
 
 
 class SwitchOffForm(Form):
@@ -79,9 +80,9 @@ def password() -> Response:
 @needs(None)
 def change_password() -> Response:
     form, now, user = PasswordForm(), _now(), current_person()
-    if form.validate() and _is_me(user, form.secret("present"), form.present, now):
+    if form.validate() and _is_me(user, form.text("present"), form.present, now):
         try:
-            people.set_password(user, form.secret("password"), by=actor(), now=now, keep=current_user.sign_in)
+            people.set_password(user, form.text("password"), by=actor(), now=now, keep=current_user.sign_in)
             db.session.commit()
             return done("Your password is changed. Everywhere else you have been signed out.", "account.index")
         except WeakPassword as problem:
@@ -149,7 +150,7 @@ def second_factor_off() -> Response:
 @needs(None)
 def remove_second_factor() -> Response:
     form, now, user = SwitchOffForm(), _now(), current_person()
-    if form.validate() and _is_me(user, form.secret("password"), form.password, now):
+    if form.validate() and _is_me(user, form.text("password"), form.password, now):
         second_factor.switch_off(user, by=actor(), now=now)
         db.session.commit()
         return done("Your second factor is off; the password alone signs you in.", "account.index")
@@ -157,7 +158,7 @@ def remove_second_factor() -> Response:
     return refused("account/second_factor_off.html", "sheet", form=form)
 
 
-@screen.post("/sessions/<int:sign_in_id>/end")
+@screen.post("/sessions/<int:sign_in_id>/endings")
 @needs(None)
 def end_session(sign_in_id: int) -> Response:
     held = sessions.of_user(sign_in_id, current_person())
@@ -172,7 +173,7 @@ def end_session(sign_in_id: int) -> Response:
     return done("That browser is signed out.", "account.index")
 
 
-@screen.post("/sessions/end-others")
+@screen.post("/sessions/endings")
 @needs(None)
 def end_other_sessions() -> Response:
     count = sessions.end_all(

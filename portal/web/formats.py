@@ -26,6 +26,7 @@ NOTHING = "–"
 TIME = Markup('<time datetime="{}" title="{}">{}</time>')
 LIST_CAP = 1000  # counts on lists stop here: nobody needs the exact number, and it would cost a scan
 FALLBACK_LOCALE = "en_NZ"
+WEEK = timedelta(days=8)  # further back than this `ago` gives the date, in every zone
 FALLBACK_ZONE = "UTC"
 
 
@@ -77,13 +78,14 @@ def moment(at: datetime | None) -> Markup:
     return TIME.format(stamp, exact(at), ago(at))
 
 
-def ago(at: datetime | None, now: datetime | None = None) -> str:
+def ago(at: datetime | None, now: datetime | None = None, here: ZoneInfo | None = None) -> str:
     """'just now', '4 min ago', '2 h ago', 'in 3 h', 'yesterday', '5 days ago'; the date once it is a week away."""
     if at is None:
         return NOTHING
     now = now or datetime.now(UTC)
     gap = abs(at - now)
-    local, today = at.astimezone(zone()).date(), now.astimezone(zone()).date()
+    here = here or zone()
+    local, today = at.astimezone(here).date(), now.astimezone(here).date()
     days = abs((local - today).days)
     if gap < timedelta(seconds=45):
         return "just now"
@@ -109,7 +111,8 @@ def ago_and_exact(moments: Iterable[datetime]) -> list[tuple[str, str]]:
     found = []
     for at in moments:
         local = at.astimezone(here)
-        text, date_text = ago(at, now), _day_text(local.date(), language)
+        date_text = _day_text(local.date(), language)
+        text = date_text if now - at > WEEK else ago(at, now, here)
         time_text = _time_text(local.hour, local.minute, language)
         found.append((text, time_text if text == date_text else f"{date_text}, {time_text}"))
     return found

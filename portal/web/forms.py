@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from flask_wtf import FlaskForm
+from wtforms import HiddenField, PasswordField, SelectChoice, StringField
 
 from portal.domain.text import clean_line
 
+AS_TYPED = (PasswordField, HiddenField)
+
 
 class Form(FlaskForm):
-    def text(self, name: str) -> str:
-        """What was typed into a field, on one line and clean; empty when nothing was."""
-        return clean_line(str(self[name].data or ""))
+    """Texts arrive clean and on one line (passwords to the letter), so a rule that wants something sees what is kept."""
 
-    def secret(self, name: str) -> str:
-        """What was typed into a password field, to the letter."""
+    class Meta(FlaskForm.Meta):
+        def bind_field(self, form: Any, unbound_field: Any, options: Any) -> Any:
+            kind = unbound_field.field_class
+            if issubclass(kind, StringField) and not issubclass(kind, AS_TYPED):
+                filters = [*unbound_field.kwargs.get("filters", ()), _clean]
+                options = dict(options, filters=filters)
+            return unbound_field.bind(form=form, **options)
+
+    def text(self, name: str) -> str:
+        """What a field holds; empty when nothing was typed."""
         return str(self[name].data or "")
+
+
+def choices(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    """(value, words) as a field of choices wants them."""
+    return [SelectChoice(value, words) for value, words in pairs]
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else clean_line(text)

@@ -1,17 +1,125 @@
-"""Home: what needs a person now, and how the apps are doing."""
+"""Home: what needs a person now, and how the connected apps are doing."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from dataclasses import dataclass
+from typing import Any
 
+from flask import Blueprint, Response, url_for
+
+from portal import integrations
 from portal.domain import home as overview
-from portal.web.guard import needs
+from portal.domain import runs
+from portal.domain.apps import RunState, SyncRun
+from portal.domain.home import Health
+from portal.domain.people import May
+from portal.web.formats import count_capped
+from portal.web.guard import current_person, needs
 from portal.web.render import render
 
 screen = Blueprint("home", __name__)
 
 
+@dataclass(frozen=True)
+class Task:
+    """One thing that waits: how much of it, what it is, why it matters, and where it is settled."""
+
+    figure: str
+    what: str
+    why: str
+    url: str
+    tone: str
+
+
 @screen.get("/")
 @needs(None)
 def index() -> Response:
-    return render("home/index.html", waiting=overview.waiting())
+    person = current_person()
+    health = overview.health() if person.may(May.SEE_APPS) else []
+    return render(
+        "home/index.html",
+        tasks=_tasks(health),
+        health=[_line(one) for one in health],
+        sees_apps=person.may(May.SEE_APPS),
+        may_connect=person.may(May.MANAGE_APPS),
+        may_import=person.may(May.IMPORT_CLIENTS),
+        has_clients=overview.has_clients(),
+    )
+
+
+def _tasks(health: list[Health]) -> list[Task]:
+    """The most pressing first; a member sees those about clients only."""
+    found = []
+    for one in health:
+        name = f"{integrations.app_info(one.connection.app).name}, {one.connection.account_name}"
+        panel = url_for("apps.panel", connection_id=one.connection.id)
+        if one.needs_reconnect:
+            why = one.connection.state_reason or "Until somebody connects it again, nothing is read or sent."
+            found.append(Task("1", f"app to connect again: {name}", why, panel, "bad"))
+        if one.held is not None:
+            found.append(Task("1", f"sync to decide about: {name}", one.held.message, panel, "warn"))
+    if failed := overview.failed_clients():
+        why = "Their last change did not reach an app, or their link is broken. Each says what to do."
+        url = url_for("clients.index", sync="failed")
+        found.append(
+            Task(count_capped(failed), _several(failed, "client not synced", "clients not synced"), why, url, "bad")
+        )
+    if conflicts := overview.conflicts():
+        why = "A field was changed on both sides; the later change won and the other is kept."
+        url = url_for("clients.index", sync="conflict")
+        found.append(
+            Task(
+                count_capped(conflicts),
+                _several(conflicts, "client with a conflict", "clients with conflicts"),
+                why,
+                url,
+                "warn",
+            )
+        )
+    if current_person().may(May.SETTLE_MATCHES) and (matches := overview.open_findings()):
+        why = "Names that are nearly the same, or fit several clients: somebody has to say who is who."
+        found.append(
+            Task(
+                count_capped(matches),
+                _several(matches, "match to settle", "matches to settle"),
+                why,
+                url_for("matches.index"),
+                "warn",
+            )
+        )
+    return found
+
+
+def _line(one: Health) -> dict[str, Any]:
+    """One account in the table of apps: its state in words, and what came of its newest run."""
+    if one.needs_reconnect:
+        state = ("access ended", "bad")
+    elif one.held is not None:
+        state = ("waits for a decision", "warn")
+    elif one.under_way is not None:
+        state = ("syncing now", "info")
+    else:
+        state = ("connected", "ok")
+    return {
+        "app": integrations.app_info(one.connection.app),
+        "connection": one.connection,
+        "state": state,
+        "newest": "" if one.newest is None else _came_of(one.newest),
+    }
+
+
+def _came_of(run: SyncRun) -> str:
+    """What came of a run, in a few words; empty while it goes on."""
+    words = {
+        RunState.DONE: runs.summary(run),
+        RunState.PARTIAL: f"{runs.summary(run)}; goes on by itself",
+        RunState.HELD: f"held: {run.message}",
+        RunState.FAILED: f"did not work: {run.message}",
+        RunState.CANCELLED: f"stopped; {runs.summary(run)}",
+        RunState.INTERRUPTED: "cut short; goes on by itself",
+    }
+    return words.get(RunState(run.state), "")
+
+
+def _several(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many

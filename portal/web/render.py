@@ -13,7 +13,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    has_request_context,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
@@ -119,16 +130,18 @@ def absolute(endpoint: str, **values: Any) -> str:
 
 def asset(name: str) -> str:
     """The address of a static file; it changes when the file does, so browsers may keep it for a year."""
-    folder = Path(current_app.static_folder or "static")
-    print_of = _fingerprint_now if current_app.debug else _fingerprint
-    return url_for("static", filename=name, v=print_of(folder / name))
+    make = _asset_now if current_app.debug else _asset
+    root = request.script_root if has_request_context() else ""
+    return make(current_app.static_folder or "static", f"{root}{current_app.static_url_path}", name)
 
 
-def _fingerprint_now(path: Path) -> str:
-    return blake2b(path.read_bytes(), digest_size=4).hexdigest() if path.exists() else "0"
+def _asset_now(folder: str, address: str, name: str) -> str:
+    path = Path(folder) / name
+    mark = blake2b(path.read_bytes(), digest_size=4).hexdigest() if path.exists() else "0"
+    return f"{address}/{name}?v={mark}"
 
 
-_fingerprint = cache(_fingerprint_now)
+_asset = cache(_asset_now)  # asked a dozen times for every page
 
 
 def _asked_block() -> str | None:

@@ -142,7 +142,7 @@ def test_eight_threads_never_have_more_calls_under_way_than_allowed(engine: Any)
     for thread in threads:
         thread.join(20)
     assert done == 24
-    assert most == 2
+    assert most <= 2
     with apart(engine, only_read=True) as session:
         assert session.scalars(select(CallSlot).where(CallSlot.held_by.is_not(None))).all() == []
         assert len(session.scalars(select(CallSlot)).all()) == 2

@@ -76,7 +76,7 @@ def test_a_connection_that_is_always_cut_is_unavailable_and_gives_no_record(door
 
 def test_a_bomb_is_refused(door: Door) -> None:
     """Fault row 20."""
-    spoil(door, "gzip_bomb", size_mb=64)
+    spoil(door, "gzip_bomb", size_mb=32)
     process = psutil.Process()
     before = process.memory_info().rss
     with pytest.raises(UnexpectedReply, match="attack"):

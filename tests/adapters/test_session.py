@@ -53,9 +53,11 @@ class Script:
 
     says: list[Any]
     requests: list[Request] = field(default_factory=list)
+    can_be_abandoned: list[bool] = field(default_factory=list)
 
     def send(self, request: Request, patience: object, should_stop: object) -> Reply:
         self.requests.append(request)
+        self.can_be_abandoned.append(should_stop is not None)
         said = self.says.pop(0) if len(self.says) > 1 else self.says[0]
         if isinstance(said, Exception):
             raise said
@@ -150,7 +152,7 @@ def test_retries_of_one_run_are_limited_altogether() -> None:
     assert 40 < calls.sent < 55
 
 
-@pytest.mark.parametrize("trouble", [reply(500), reply(503), AnswerLost("hung up"), Abandoned("was answering")])
+@pytest.mark.parametrize("trouble", [reply(500), reply(503), AnswerLost("hung up")])
 def test_a_write_whose_answer_is_lost_is_unknown_and_sent_once(trouble: Any) -> None:
     """Fault rows 11 and 12."""
     call = Call(trouble, reply())
@@ -316,6 +318,13 @@ def test_being_stopped_while_a_read_arrives_is_no_failure_of_the_vendor() -> Non
     assert call.budget.usage.failures == 0
 
 
+def test_a_write_is_never_abandoned_half_way() -> None:
+    call = Call(reply())
+    call.get()
+    call.put()
+    assert call.script.can_be_abandoned == [True, False]
+
+
 def test_a_moment_is_told_by_the_vendors_clock() -> None:
     """Fault row 29."""
     call = Call(reply(200, b"", date=format_datetime(START - timedelta(minutes=10), usegmt=True)))
@@ -325,7 +334,7 @@ def test_a_moment_is_told_by_the_vendors_clock() -> None:
 
 
 def test_every_slot_is_given_back_whatever_happened() -> None:
-    for said in (reply(), reply(500), reply(404), TooLarge("x"), NotSent("x"), AnswerLost("x"), Abandoned("x")):
+    for said in (reply(), reply(500), reply(404), TooLarge("x"), NotSent("x"), AnswerLost("x")):
         call = Call(said)
         for write in (False, True):
             with contextlib.suppress(AdapterError):

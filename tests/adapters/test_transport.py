@@ -136,9 +136,17 @@ def test_a_drip_of_bytes_ends_at_the_deadline() -> None:
     assert time.monotonic() - began < 2
 
 
-def test_a_reply_can_be_abandoned_while_it_arrives() -> None:
+def test_a_reply_can_be_abandoned_while_it_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.adapters.http.transport.ASK_EVERY", 0.05)
+    asked: list[float] = []
+
+    def after_twice() -> bool:
+        asked.append(time.monotonic())
+        return len(asked) > 2
+
     with saying(drip) as server, pytest.raises(Abandoned):
-        ask(server, should_stop=lambda: True)
+        ask(server, should_stop=after_twice)
+    assert asked[1] - asked[0] >= 0.05
 
 
 def pour(connection: socket.socket, ended: threading.Event) -> None:

@@ -85,8 +85,8 @@ LAYERS = {
     "commands": Layer(
         ("portal.commands", "portal.demo"),
         ("portal.commands", "portal.demo", "portal.domain", "portal.integrations", "portal.backup", "portal.integrity",
-         "portal.config", "portal.db", "portal.keys", "portal.sandbox.names", "portal.sandbox.client", "jobs",
-         *sorted(SHELLS)),
+         "portal.start", "portal.config", "portal.db", "portal.keys", "portal.sandbox.names", "portal.sandbox.client",
+         "jobs", *sorted(SHELLS)),
         never=("requests", "flask.request", "flask_login"),
         advice="A command is an edge like a screen: it asks the domain or a shell, and commits.",
     ),
@@ -97,10 +97,11 @@ LAYERS = {
         advice="Everything stands on config, keys and db; they stand on nothing of ours.",
     ),
     "backup": Layer(
-        ("portal.backup", "portal.integrity"),
-        ("portal.backup", "portal.db", "portal.domain.client_search"),
-        never=("flask", "requests"),
-        advice="Backups know tables, not screens.",
+        ("portal.backup", "portal.integrity", "portal.start"),
+        ("portal.backup", "portal.integrity", "portal.config", "portal.db", "portal.keys",
+         "portal.domain.client_search", "portal.domain.people"),
+        never=("flask.request", "flask_login", "requests"),
+        advice="Backups and the checks at the start know tables, not screens.",
     ),
 }  # fmt: skip
 

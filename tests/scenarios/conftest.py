@@ -103,6 +103,11 @@ class World:
         db.session.commit()
         return self.link(client)
 
+    def edit_unlinked(self, client: Client, **values: Any) -> None:
+        """The same for a client without a link."""
+        clients.edit(client, values, by=PRIYA, now=self.now())
+        db.session.commit()
+
     def calls(self, path: str = "") -> list[dict[str, Any]]:
         return self.control.calls(vendor="xpm", path=path, limit=5000)
 
@@ -116,6 +121,8 @@ def make_world(
     @contextmanager
     def make(clients: int = 0) -> Iterator[World]:
         running.control.reset(clients=clients)
+        running.control.clock(reset=True)
+        running.control.clear_faults()
         running.control.limits(minute=100_000, day=1_000_000, app_minute=1_000_000)
         app = make_app(
             xpm_api_url=f"{running.url}/xpm", xero_api_url=f"{running.url}/xero",

@@ -157,7 +157,8 @@ class VendorSession:
         heard = Heard()
         try:
             self.calls_made += 1
-            reply = self._transport.send(request, patience, self._should_stop)
+            # A write is not abandoned half way: its answer is short, and without it nobody knows what happened.
+            reply = self._transport.send(request, patience, self._should_stop if request.method == "GET" else None)
             heard = limits_left(reply.headers, reply.status >= 500)
             self._note_clock(reply)
             return reply
@@ -206,8 +207,6 @@ class VendorSession:
         """Return to try again, or raise what this comes to."""
         vendor = self._dialect.vendor
         if isinstance(failure, Abandoned):
-            if is_write:
-                raise Unknown(f"{vendor} {failure}; it may or may not have done it.") from failure
             raise Stopped(f"Stopped while {vendor} was answering.") from failure
         if is_write and isinstance(failure, AnswerLost):
             raise Unknown(f"{vendor} {failure}; it may or may not have done it.") from failure

@@ -24,6 +24,7 @@ USER_AGENT = "Counterpart"
 POOL = 8
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MEBIBYTE = 1024 * 1024
+ASK_EVERY = 0.5  # seconds between questions whether to stop, while a body arrives
 
 
 @dataclass(frozen=True)
@@ -144,14 +145,18 @@ class Transport:
 
 def _pieces(raw: Any, deadline: float, should_stop: Callable[[], bool] | None) -> Iterator[bytes]:
     """The body as it arrives. `read1` gives what is there, so that a drip of bytes cannot hold us past the deadline."""
+    asked = time.monotonic()
     while True:
         piece = raw.read1(PIECE, decode_content=False)
         if not piece:
             return
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise CutShort("the time for this call is over")
-        if should_stop and should_stop():
-            raise Abandoned("was still answering when we were asked to stop")
+        if should_stop and now - asked > ASK_EVERY:
+            asked = now
+            if should_stop():
+                raise Abandoned("was still answering when we were asked to stop")
         yield piece
 
 

@@ -23,13 +23,16 @@ FIRM_FIELDS = {
 }
 
 
+_THE_FIRM = select(Firm).order_by(Firm.id).limit(1)
+
+
 class StaleSettings(Exception):
     """Somebody else saved the firm's settings since this form was opened."""
 
 
 def the_firm() -> Firm | None:
     """None until the portal has been set up."""
-    return db.session.scalar(select(Firm).order_by(Firm.id).limit(1))
+    return db.session.scalar(_THE_FIRM)
 
 
 def found_firm(name: str, *, now: datetime, **details: str) -> Firm:

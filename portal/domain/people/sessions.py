@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import contains_eager
 
@@ -25,6 +25,14 @@ from portal.domain.people.models import SignIn, User
 
 SEEN_EVERY = timedelta(minutes=1)
 PATIENCE_MS = 50  # how long noting "seen" may wait for the database; it is not worth more
+
+# Asked at every request, so built once.
+_BEHIND_COOKIE = (
+    select(SignIn)
+    .join(SignIn.user)
+    .options(contains_eager(SignIn.user))
+    .where(SignIn.token_hash == bindparam("token_hash"), SignIn.ended_at.is_(None), User.is_active)
+)
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +56,7 @@ def begin(user: User, *, now: datetime, address: str, browser: str, way: str) ->
 
 def find(token: str, *, now: datetime, idle_limit: timedelta, absolute_limit: timedelta) -> SignIn | None:
     """The live session behind a cookie, its user loaded; None when it ended, ran out, or its user is switched off."""
-    query = (
-        select(SignIn)
-        .join(SignIn.user)
-        .options(contains_eager(SignIn.user))
-        .where(SignIn.token_hash == hash_token(token), SignIn.ended_at.is_(None), User.is_active)
-    )
-    held = db.session.scalar(query)
+    held = db.session.scalar(_BEHIND_COOKIE, {"token_hash": hash_token(token)})
     if held is None or now - held.seen_at > idle_limit or now - held.started_at > absolute_limit:
         return None
     return held

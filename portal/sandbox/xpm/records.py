@@ -271,9 +271,11 @@ def masked(number: str) -> str:
 def _plain(fields: Mapping[str, Any], names: tuple[tuple[str, bool], ...]) -> list[str]:
     parts = []
     for tag, omitted in names:
-        text = fields.get(tag) or ""
-        if text or not omitted:
+        text = fields.get(tag)
+        if text:
             parts.append(f"<{tag}>{escape(text)}</{tag}>")
+        elif not omitted:
+            parts.append(f"<{tag}></{tag}>")
     return parts
 
 

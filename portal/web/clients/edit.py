@@ -57,8 +57,8 @@ def create() -> Response:
         clients.add_contact(client, form.contact(), by=actor(), now=now())
     mark.made = client.id
     db.session.commit()
-    said = f"{client.name} is created, as a lead. It reaches an app when it is linked, or when its first proposal is accepted."
-    return done(said, ".page", client_id=client.id)
+    said = f"{client.name} is created, as a lead."
+    return done(f"{said} It reaches an app once it is linked to a record there.", ".page", client_id=client.id)
 
 
 def _made_already(client_id: int) -> Response:
@@ -121,12 +121,12 @@ def _both_versions(client: Client, typed: dict[str, Any], base: dict[str, Any]) 
         is_mine, is_theirs = plain != was, present[name] != was
         if plain != present[name]:
             origin = client.origin_of(name.removesuffix("_id"))
+            at = datetime.fromisoformat(origin["at"]) if origin.get("at") else None
             rows.append(
                 {
                     "name": name, "label": label_of(name), "now": _shown(name, present[name]),
                     "mine": _shown(name, plain), "is_mine": is_mine and not is_theirs, "is_both": is_mine and is_theirs,
-                    "by": origin.get("from", ""), "at": datetime.fromisoformat(origin["at"]) if origin.get("at") else None,
-                    "is_theirs": is_theirs,
+                    "by": origin.get("from", ""), "at": at, "is_theirs": is_theirs,
                 }
             )  # fmt: skip
     sent = [(name, value) for name, value in request.form.items(multi=True) if name not in _OWN_FIELDS]
@@ -162,11 +162,8 @@ def _flat(base: dict[str, Any]) -> dict[str, Any]:
 def _around(client: Client, owned: dict[str, str]) -> dict[str, Any]:
     """What the edit page shows beside the form."""
     known = apps()
-    once_only = [
-        known[link.connection.app].short_name
-        for link in client.links
-        if link.connection.app in known and known[link.connection.app].client_fields.get("structure") == client_page.PULL_ONCE
-    ]
+    linked = [known[link.connection.app] for link in client.links if link.connection.app in known]
+    once_only = [app.short_name for app in linked if app.client_fields.get("structure") == client_page.PULL_ONCE]
     return {
         "client": client, "owned": owned, "structures": STRUCTURES, "once_only": once_only, "may_edit": True,
         "origins": Origins(client, owned), "shown": flat_values(client),

@@ -20,7 +20,7 @@ from portal.domain.fields import CLIENT_FIELDS
 from portal.domain.records import Address
 
 # What usually stands there; any other text may be typed.
-STRUCTURES = ("Company", "Individual", "Incorporated society", "Partnership", "Sole trader", "Trust", "Charity", "Estate")
+STRUCTURES = ("Company", "Individual", "Partnership", "Sole trader", "Trust", "Society", "Charity", "Estate")
 TEXTS = ("name", "structure", "phone", "fax", "website")
 TAX = {"": None, "yes": True, "no": False}
 
@@ -50,12 +50,8 @@ def _text(label: str, needed: str = "", **attributes: Any) -> StringField:
     return StringField(label, [Fits(needed=needed)], render_kw={"autocomplete": "off", **attributes})
 
 
-def _parts(prefix: str) -> dict[str, Field]:
-    street = TextAreaField("Street", [Fits()], render_kw={"rows": 2, "autocomplete": "off"})
-    fields: dict[str, Field] = {f"{prefix}_street": street}
-    for part, label in (("city", "City"), ("region", "Region"), ("postcode", "Postcode"), ("country", "Country")):
-        fields[f"{prefix}_{part}"] = _text(label)
-    return fields
+def _street() -> TextAreaField:
+    return TextAreaField("Street", [Fits()], render_kw={"rows": 2, "autocomplete": "off"})
 
 
 class ClientForm(FlaskForm):
@@ -73,7 +69,11 @@ class ClientForm(FlaskForm):
     version = HiddenField()
     base = HiddenField()
     once = HiddenField()
-    locals().update(_parts("address") | _parts("postal"))
+    address_street, postal_street = _street(), _street()
+    address_city, postal_city = _text("City"), _text("City")
+    address_region, postal_region = _text("Region"), _text("Region")
+    address_postcode, postal_postcode = _text("Postcode"), _text("Postcode")
+    address_country, postal_country = _text("Country"), _text("Country")
 
     def __init__(self, client: Client | None = None, owned: Mapping[str, str] | None = None, **more: Any) -> None:
         self.stored: dict[str, Any] = flat_values(client) if client is not None else {}
@@ -86,13 +86,11 @@ class ClientForm(FlaskForm):
         for name in owned or {}:
             if name in self._fields:
                 del self[name]
-        people = client_page.team(
-            *((client.manager_id, client.partner_id) if client else ())
-        )
-        choices = [(0, "Nobody"), *((user.id, user.name if user.is_active else f"{user.name} (off)") for user in people)]
+        people = client_page.team(*((client.manager_id, client.partner_id) if client else ()))
+        names = [(user.id, user.name if user.is_active else f"{user.name} (switched off)") for user in people]
         for role in ("manager_id", "partner_id"):
             if role in self._fields:
-                self[role].choices = choices
+                self[role].choices = [(0, "Nobody"), *names]
 
     def values(self) -> dict[str, Any]:
         """What the form says, as `clients.edit` takes it; only after it was found valid."""
@@ -127,7 +125,7 @@ class NewClientForm(ClientForm):
     def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
         is_good = super().validate(extra_validators)
         if is_good and any(self.contact().values()) and not self.contact_name.data:
-            self.contact_name.errors = [*self.contact_name.errors, "Give the contact a name, or empty its other fields."]
+            self.contact_name.errors = ["Give the contact a name, or empty its other fields."]
             return False
         return is_good
 

@@ -13,6 +13,7 @@ from portal.adapters.base import AppInfo
 from portal.domain import client_page, clients
 from portal.domain.apps import ClientLink, PushState, SyncRun
 from portal.domain.clients import Client, Contact
+from portal.domain.planning import is_blank
 from portal.web import formats
 
 HOW = {"screen": "Typed by", "csv": "From a CSV file, by", "command": "Command line, by", "system": "Set by"}
@@ -58,8 +59,8 @@ class Origins:
     def of(self, thing: Client | Contact, field: str) -> dict[str, str]:
         """`text`, `exact` time, and the `run`'s address where there is one; empty when nobody knows."""
         entry = thing.origin_of(field)
-        if not entry.get("at"):
-            return {}
+        if not entry.get("at") or (field not in thing.origins and is_blank(clients.plain(getattr(thing, field, "")))):
+            return {}  # who made the client says nothing of a value nobody gave
         at = datetime.fromisoformat(entry["at"])
         run = self._runs.get(entry.get("run") or 0)
         said = {"text": self._text(entry, at, run), "exact": formats.exact(at)}
@@ -76,7 +77,8 @@ class Origins:
         when = formats.clock(at) if day == self._today else formats.day(at)
         if "connection" in entry:
             if run is not None and run.trigger == "night":
-                night = f"tonight's run, {formats.clock(at)}" if day == self._today else f"nightly run of {formats.day(at)}"
+                is_last_night = day == self._today
+                night = f"tonight's run, {when}" if is_last_night else f"nightly run of {when}"
                 return f"From {entry['from']}, {night}"
             return f"From {entry['from']}, {when}"
         return f"{HOW.get(entry.get('how', ''), 'From')} {entry['from']}, {when}"

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from flask import Response, abort, current_app, request, stream_with_context, url_for
+from flask import Response, current_app, request, stream_with_context, url_for
+from markupsafe import Markup
 
 from portal import sync
 from portal.db import db, reading
@@ -71,9 +72,7 @@ def mappings(client_id: int) -> Response:
         for connection in client_page.connections_without(client)
         if connection.app in known
     ]
-    return render(
-        "clients/apps.html", blocks=("sync_state",), found=found, free=free, **frame_of(client, "apps")
-    )  # fmt: skip
+    return render("clients/apps.html", blocks=("sync_state",), found=found, free=free, **frame_of(client, "apps"))
 
 
 @screen.get("/<int:client_id>/activity")
@@ -109,7 +108,8 @@ def archive(client_id: int) -> Response:
     clients.archive(client, by=actor(), now=now())
     db.session.commit()
     undo = ("Undo", url_for(".bring_back", client_id=client.id))
-    return done(f"{client.name} is archived here. Nothing was changed in any app.", ".page", undo=undo, client_id=client.id)
+    said = f"{client.name} is archived here. Nothing was changed in any app."
+    return done(said, ".page", undo=undo, client_id=client.id)
 
 
 @screen.post("/<int:client_id>/return")
@@ -125,10 +125,10 @@ def bring_back(client_id: int) -> Response:
 @screen.post("/<int:client_id>/syncs")
 @needs(May.SEE_CLIENTS)
 def sync_now(client_id: int) -> Response:
-    """Bring this one client in step with its apps: what saving it does, without a change."""
-    person = current_person()
-    if not (person.may(May.RUN_SYNCS) or person.may(May.EDIT_CLIENTS)):
-        abort(403)
+    """Bring this one client in step with its apps: what saving it does, without a change.
+
+    For everybody: members save clients, support looks into why one does not sync, and each does as much by that.
+    """
     client = locked_or_404(client_id)
     asked = clients.ask_for_push(client, now())
     db.session.commit()
@@ -168,6 +168,14 @@ def keep_as_is(client_id: int, conflict_id: int) -> Response:
     return done("Kept as it is. The other value stays in the activity log.", ".page", client_id=client.id)
 
 
+@screen.app_template_filter()
+def website(address: str) -> str:
+    """A website as a link where it is an address of the web, as plain text where it is anything else."""
+    if not address.lower().startswith(("http://", "https://")):
+        return formats.value(address)
+    return Markup('<a href="{0}" rel="noreferrer nofollow">{0}</a>').format(address)
+
+
 def _settled_already(client: Client) -> Response:
     db.session.rollback()
     return done("That conflict is settled already.", ".page", tone="info", client_id=client.id)
@@ -200,7 +208,7 @@ def frame_of(client: Client, tab: str) -> dict[str, Any]:
         "sending": client_page.sending(client, known, now()),
         "seen_version": request.args.get("seen", client.version, type=int),
         "may_edit": person.may(May.EDIT_CLIENTS),
-        "may_sync": person.may(May.EDIT_CLIENTS) or person.may(May.RUN_SYNCS),
+        "may_sync": person.may(May.SEE_CLIENTS),
         "may_link": person.may(May.SETTLE_MATCHES),
         "poll": _poll_address(tab, client),
     }
@@ -279,7 +287,8 @@ def _log_csv(client_id: int) -> Iterator[str]:
         if one is None:
             break
         count += 1
-        first = (one.at.isoformat(timespec="seconds"), activity.sentence(one), one.actor_name, ORIGINS[Origin(one.origin)])
+        at, how = one.at.isoformat(timespec="seconds"), ORIGINS[Origin(one.origin)]
+        first = (at, activity.sentence(one), one.actor_name, how)
         for change in one.changes or [{}]:
             fields = (change.get("label", ""), change.get("old"), change.get("new"))
             writer.writerow([safe_cell(cell if isinstance(cell, str) else _cell(cell)) for cell in (*first, *fields)])

@@ -14,14 +14,14 @@ from babel.localedata import locale_identifiers
 from babel.numbers import format_currency, list_currencies
 from flask import Response, request
 from wtforms import EmailField, IntegerField, SelectField, StringField
-from wtforms.validators import Email, InputRequired, Length, Optional
+from wtforms.validators import DataRequired, Email, Length, Optional
 from wtforms.widgets import HiddenInput
 
 from portal.db import db
 from portal.domain import people
 from portal.domain.people import FIRM_FIELDS, Firm, May, StaleSettings
 from portal.web import formats
-from portal.web.forms import Form
+from portal.web.forms import Form, choices
 from portal.web.guard import actor, needs
 from portal.web.render import done, refused, render
 from portal.web.settings import screen
@@ -38,7 +38,7 @@ CHOOSE = "Choose one from the list."
 
 
 class GeneralForm(Form):
-    name = StringField("Firm name", validators=[InputRequired("Enter the firm's name."), Length(max=120)])
+    name = StringField("Firm name", validators=[DataRequired("Enter the firm's name."), Length(max=120)])
     email = EmailField("Email", validators=[Optional(), Email("That is not an email address."), Length(max=320)])
     country = SelectField("Country", validate_choice=False)
     time_zone = SelectField("Time zone", validate_choice=False)
@@ -48,13 +48,13 @@ class GeneralForm(Form):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        for name, choices in _choices().items():
-            self[name].choices = choices
+        for name, offered in _offered().items():
+            self[name].choices = choices(offered)
 
     def validate(self, extra_validators: Any = None) -> bool:
         is_valid = super().validate(extra_validators)
-        for name, choices in _choices().items():
-            if self[name].data not in dict(choices):
+        for name, offered in _offered().items():
+            if self[name].data not in dict(offered):
                 self[name].errors = [CHOOSE]
                 is_valid = False
         return is_valid
@@ -117,7 +117,7 @@ def _around(firm: Firm) -> dict[str, Any]:
     }
 
 
-def _choices() -> dict[str, list[tuple[str, str]]]:
+def _offered() -> dict[str, list[tuple[str, str]]]:
     return {"country": countries(), "time_zone": time_zones(), "currency": currencies(), "locale": locales()}
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from flask import Response, abort, session, url_for
 from wtforms import EmailField, RadioField, StringField
-from wtforms.validators import Email, InputRequired, Length
+from wtforms.validators import DataRequired, Email, InputRequired, Length
 
 from portal import integrations
 from portal.db import db
 from portal.domain import people
 from portal.domain.people import EmailTaken, LastAdmin, May, Role, StaffTaken, User, second_factor, staff_links
 from portal.web import formats
-from portal.web.forms import Form
+from portal.web.forms import Form, choices
 from portal.web.guard import actor, current_person, needs
 from portal.web.render import absolute, done, refused, render
 from portal.web.settings import screen
@@ -30,13 +30,13 @@ LAST_ADMIN = "There would be no admin left. Make somebody else an admin first."
 
 
 class UserForm(Form):
-    name = StringField("Name", validators=[InputRequired("Enter a name."), Length(max=120)])
+    name = StringField("Name", validators=[DataRequired("Enter a name."), Length(max=120)])
     email = EmailField(
-        "Email", validators=[InputRequired("Enter an email."), Email("That is not an email address."), Length(max=320)]
+        "Email", validators=[DataRequired("Enter an email."), Email("That is not an email address."), Length(max=320)]
     )
     role = RadioField(
         "Role",
-        choices=[(role.value, f"{label}: {what}") for role, (label, what) in ROLES.items()],
+        choices=choices((role.value, f"{label}: {what}") for role, (label, what) in ROLES.items()),
         default=Role.MEMBER.value,
         validators=[InputRequired("Choose a role.")],
     )

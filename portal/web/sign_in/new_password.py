@@ -46,7 +46,7 @@ def set_new_password(token: str) -> Response:
     try:
         user = people.open_reset_link(token, now=now).user
         if form.validate():
-            people.use_reset_link(token, form.secret("password"), now=now)
+            people.use_reset_link(token, form.text("password"), now=now)
             db.session.commit()
             return done("Your password is set. Sign in with it.", "sign_in.index")
     except DeadLink:

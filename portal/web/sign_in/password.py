@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, current_app, redirect, request, session, url_for
 from flask_login import current_user
 from wtforms import EmailField, HiddenField, PasswordField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from portal.db import db
 from portal.domain import people
@@ -26,13 +26,13 @@ WRONG = "Email and password do not go together. Check both; an admin can send yo
 
 
 class SignInForm(Form):
-    email = EmailField("Email", validators=[InputRequired("Enter your email."), Length(max=320)])
+    email = EmailField("Email", validators=[DataRequired("Enter your email."), Length(max=320)])
     password = PasswordField("Password", validators=[InputRequired("Enter your password."), Length(max=1000)])
     next = HiddenField()
 
 
 class CodeForm(Form):
-    code = StringField("Six digits", validators=[InputRequired("Enter the six digits."), Length(max=20)])
+    code = StringField("Six digits", validators=[DataRequired("Enter the six digits."), Length(max=20)])
 
 
 @screen.get("/sign-in")
@@ -52,7 +52,7 @@ def enter() -> Response:
         return refused("sign_in/index.html", "sheet", form=form, **_around())
     now, address = _now(), request.remote_addr or ""
     try:
-        user = entrance.check_password(form.text("email"), form.secret("password"), address=address, now=now)
+        user = entrance.check_password(form.text("email"), form.text("password"), address=address, now=now)
     except WrongSignIn:
         db.session.commit()
         form.form_errors.append(WRONG)
