@@ -19,7 +19,7 @@ from portal.domain.people import Firm, Role, User, found_firm, the_firm
 from portal.domain.text import near_key, sort_key
 
 PASSWORD = "violet harbour tractor"  # of everybody who has one
-# argon2 with the least work, so that tests need not wait for it; the portal renews such a hash at the next sign-in.
+# argon2 with the least work, as tests/conftest.py sets it for all tests.
 PASSWORD_HASH = "$argon2id$v=19$m=8,t=1,p=1$nePqNqlQd8aaDhTC6+ksig$i/zaH3DZ3hekM9XT0TMGksE9bPfjRzwMpgMoe3Zy6UY"
 NAMES = {
     Role.ADMIN: ("Alice Ngata", "alice@marlow.example"),

@@ -1,4 +1,4 @@
-"""Runs, their rows and findings, for tests of the Apps and Matches screens. Needs an app context, as `tests.cast` does."""
+"""Runs, their rows and findings, for the Apps and Matches screens. Needs an app context, as `tests.cast` does."""
 
 from __future__ import annotations
 
@@ -67,8 +67,12 @@ def make_record(name: str = "Acme Corp", remote_id: str = "r-1", **details: Any)
 
 
 def make_finding(
-    connection: Connection, record: ClientRecord, kind: str = "near_match", candidates: tuple[Client, ...] = (), **details: Any
-) -> Finding:  # fmt: skip
+    connection: Connection,
+    record: ClientRecord,
+    kind: str = "near_match",
+    candidates: tuple[Client, ...] = (),
+    **details: Any,
+) -> Finding:
     reasons = {
         "near_match": "the names differ only in capital letters",
         "ambiguous": "2 clients here have exactly this name",

@@ -127,6 +127,16 @@ def story(app: Flask) -> Callable[[], AbstractContextManager[scoped_session[Sess
     return telling
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> None:
+    """Hashing takes a twentieth of a second on purpose; a thousand tests need not wait for it."""
+    from argon2 import PasswordHasher
+
+    from portal.domain.people import passwords
+
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
 @pytest.fixture
 def clock() -> Iterator[Any]:
     import time_machine

@@ -104,7 +104,8 @@ class Page:
         address = urljoin(self.path, form.get("action"))
         if (form.get("method") or "get").lower() == "get":
             return self.browser.get(address, query=data)
-        return self.browser.send("POST", address, data=data)
+        headers = {"Referer": self.browser.base + self.path}
+        return self.browser.send("POST", address, data=data, headers=headers)
 
 
 class Browser:
@@ -130,7 +131,7 @@ class Browser:
             assert user is not None, f"there is no user {who}"
             token = sessions.begin(user, now=datetime.now(UTC), address="127.0.0.1", browser="tests", way="password")
             db.session.commit()
-        with self.client.session_transaction(base_url=self._base()) as cookie:
+        with self.client.session_transaction(base_url=self.base) as cookie:
             cookie.clear()
             cookie["_user_id"] = token
             cookie["_fresh"] = True
@@ -145,11 +146,11 @@ class Browser:
         """Send a form that no page need have shown; the forgery token is added as htmx does."""
         if not self.token:
             self._fetch_token()
-        sent = _htmx(block) | {"X-CSRFToken": self.token} | (headers or {})
+        sent = {"X-CSRFToken": self.token, "Referer": self.base + "/"} | _htmx(block) | (headers or {})
         return self.send("POST", url, data=fields, headers=sent)
 
     def send(self, method: str, url: str, **more: Any) -> Page:
-        response = self.client.open(url, method=method, base_url=self._base(), **more)
+        response = self.client.open(url, method=method, base_url=self.base, **more)
         if self.follow and response.status_code == 303 and _is_ours(response.location):
             return self.get(response.location)
         page = Page(self, response)
@@ -167,7 +168,8 @@ class Browser:
             if self.token:
                 return
 
-    def _base(self) -> str:
+    @property
+    def base(self) -> str:
         return self.app.extensions["settings"].public_url
 
 

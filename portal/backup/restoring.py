@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -40,7 +41,7 @@ def read_manifest(source: Path) -> Manifest:
     try:
         with zipfile.ZipFile(source) as archive:
             return _manifest(archive)
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError) as error:
         raise BackupProblem(f"{source.name} is not a backup that can be read: {error}.") from error
 
 
@@ -62,7 +63,7 @@ def verify(source: Path) -> Manifest:
                     for line in file:
                         digest.update(line)
                         rows += 1
-            except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+            except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError) as error:
                 raise _damaged(source, entry) from error
             if (rows, digest.hexdigest()) != (entry.rows, entry.sha256):
                 raise _damaged(source, entry)

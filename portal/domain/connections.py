@@ -94,9 +94,7 @@ def earlier(connection: Connection) -> list[Connection]:
     return list(
         db.session.scalars(
             select(Connection)
-            .where(
-                Connection.app == connection.app, Connection.id != connection.id, Connection.enabled_at.is_not(None)
-            )
+            .where(Connection.app == connection.app, Connection.id != connection.id, Connection.enabled_at.is_not(None))
             .order_by(Connection.account_name)
         )
     )

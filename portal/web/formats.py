@@ -120,7 +120,7 @@ def ago_and_exact(moments: Iterable[datetime]) -> list[tuple[str, str]]:
 
 def number(figure: int | float | Decimal | None) -> str:
     """'1,204'."""
-    return NOTHING if figure is None else _plain(format_decimal(figure, locale=locale()))
+    return NOTHING if figure is None else _number_text(figure, locale())
 
 
 def count_capped(figure: int, cap: int = LIST_CAP) -> str:
@@ -171,6 +171,11 @@ def _several(one: str) -> str:
 def _plain(text: str) -> str:
     """Babel puts narrow no-break spaces into times, which some fonts draw as boxes."""
     return text.replace("\u202f", "\u00a0")
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _number_text(figure: int | float | Decimal, language: Locale) -> str:
+    return _plain(format_decimal(figure, locale=language))
 
 
 @lru_cache(maxsize=8192)

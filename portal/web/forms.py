@@ -14,7 +14,7 @@ AS_TYPED = (PasswordField, HiddenField)
 
 
 class Form(FlaskForm):
-    """Texts arrive clean and on one line (passwords to the letter), so a rule that wants something sees what is kept."""
+    """Texts arrive clean and on one line, passwords to the letter: the rules of a form see what would be kept."""
 
     class Meta(FlaskForm.Meta):
         def bind_field(self, form: Any, unbound_field: Any, options: Any) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for
@@ -14,7 +16,7 @@ from portal.db import db
 from portal.domain import clients, connections, findings, links, matches
 from portal.domain.apps import Finding
 from portal.domain.people import May
-from portal.domain.text import difference
+from portal.domain.text import difference, fold
 from portal.web.guard import actor, needs
 from portal.web.render import done, render
 
@@ -130,9 +132,7 @@ def import_all() -> Response:
     filters = _filters(request.form)
     if filters.kind == findings.LEFT_OUT:
         abort(404)
-    count = findings.import_all_as_new(
-        matches.open_of(filters.kind, filters.connection_id), by=actor(), now=_now()
-    )
+    count = findings.import_all_as_new(matches.open_of(filters.kind, filters.connection_id), by=actor(), now=_now())
     db.session.commit()
     said = "1 record came in as a new client." if count == 1 else f"{count:,} records came in as new clients."
     return done(said if count else "There was nothing left to bring in.", "matches.index", **_back())
@@ -157,12 +157,18 @@ def unlink(link_id: int) -> Response:
 
 
 def pieces(one: str, other: str) -> list[tuple[str, bool]]:
-    """The first name cut where it differs from the second; each piece with whether it is the difference."""
-    found: list[tuple[str, bool]] = []
-    for what, start, end, _, _ in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
-        if end > start:
-            found.append((one[start:end], what != "equal"))
-    return found
+    """The first name cut where it differs from the second; each piece with whether it is the difference.
+
+    Letter by letter where the same letters are meant, word by word where a word is another (Ltd and Limited).
+    """
+    same_letters = re.sub(r"[\W_]", "", fold(one)) == re.sub(r"[\W_]", "", fold(other))
+    cut = list if same_letters else partial(re.split, r"(\W+)")
+    ours, theirs = cut(one), cut(other)
+    return [
+        ("".join(ours[start:end]), what != "equal")
+        for what, start, end, _, _ in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+        if end > start
+    ]
 
 
 def _filters(asked: Any) -> Filters:

@@ -7,24 +7,13 @@ not asked for as a block it gets as a whole page, so every screen works with scr
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from flask import (
-    Flask,
-    Response,
-    current_app,
-    flash,
-    has_request_context,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Flask, Response, current_app, flash, make_response, redirect, render_template, request, url_for
 from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
@@ -35,13 +24,19 @@ COMPONENTS = "components.html"
 
 
 class Components:
-    """The macros of components.html, reachable as `ui` from any block, also one that is rendered alone."""
+    """The macros of components.html, reachable as `ui` from any block, also one that is rendered alone.
+
+    Each is looked up once: a page uses dozens. While developing, at every use, so that a change shows.
+    """
 
     def __init__(self, app: Flask) -> None:
         self._app = app
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._app.jinja_env.get_template(COMPONENTS).module, name)
+        macro = getattr(self._app.jinja_env.get_template(COMPONENTS).module, name)
+        if not self._app.debug:
+            setattr(self, name, macro)
+        return macro
 
 
 def register(app: Flask) -> None:
@@ -49,7 +44,7 @@ def register(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals["asset"] = _addresses_of_assets(app)
     app.jinja_env.globals["ui"] = Components(app)
 
 
@@ -128,20 +123,16 @@ def absolute(endpoint: str, **values: Any) -> str:
     return settings.public_url + url_for(endpoint, **values)
 
 
-def asset(name: str) -> str:
-    """The address of a static file; it changes when the file does, so browsers may keep it for a year."""
-    make = _asset_now if current_app.debug else _asset
-    root = request.script_root if has_request_context() else ""
-    return make(current_app.static_folder or "static", f"{root}{current_app.static_url_path}", name)
+def _addresses_of_assets(app: Flask) -> Callable[[str], str]:
+    """`asset(name)`: the address of a static file; it changes when the file does, so browsers may keep it for a year."""
+    folder, prefix = Path(app.static_folder or "static"), app.static_url_path or "/static"
 
+    def asset(name: str) -> str:
+        path = folder / name
+        mark = blake2b(path.read_bytes(), digest_size=4).hexdigest() if path.exists() else "0"
+        return f"{prefix}/{name}?v={mark}"
 
-def _asset_now(folder: str, address: str, name: str) -> str:
-    path = Path(folder) / name
-    mark = blake2b(path.read_bytes(), digest_size=4).hexdigest() if path.exists() else "0"
-    return f"{address}/{name}?v={mark}"
-
-
-_asset = cache(_asset_now)  # asked a dozen times for every page
+    return asset if app.debug else cache(asset)
 
 
 def _asked_block() -> str | None:

@@ -129,7 +129,8 @@ def _headers(settings: Settings, consent_origins: tuple[str, ...]) -> Callable[[
         always["Strict-Transport-Security"] = f"max-age={YEAR}; includeSubDomains"
 
     def add(response: Response) -> Response:
-        response.headers.update(always)
+        for name, value in always.items():
+            response.headers.setdefault(name, value)
         response.headers["X-Request-Id"] = request_id()
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")

@@ -53,6 +53,10 @@ def test_spaces_that_differ_are_marked_too() -> None:
     assert pieces("Acme  Corp", "Acme Corp") == [("Acme ", False), (" ", True), ("Corp", False)]
 
 
+def test_another_word_is_marked_as_a_whole() -> None:
+    assert pieces("Acme Limited", "Acme Ltd") == [("Acme ", False), ("Limited", True)]
+
+
 def test_one_click_takes_the_apps_spelling_and_links(sign_in_as: Any, near: int, app: Any, sent: list[int]) -> None:
     """QBO-5."""
     page = sign_in_as("support").get("/matches").submit("Use XPM’s spelling")
@@ -112,7 +116,7 @@ def test_an_ambiguous_name_shows_every_candidate_and_links_the_chosen_one(
     assert "1 First Ave" in page.text
     assert "2 Second Ave" in page.text
     assert page.buttons().count("This is the one: link") == 2
-    form = [one for one in page.all("//form") if one.xpath(f".//input[@name='client'][@value='{wanted}']")][0]
+    form = page.find(f"//form[.//input[@name='client'][@value='{wanted}']]")
     sue.post(form.get("action"), client=wanted)
     with app.app_context():
         assert only_link().client_id == wanted
@@ -122,7 +126,9 @@ def test_records_of_one_name_in_the_app_point_at_each_other(sign_in_as: Any, sto
     """M7."""
     with story():
         connection = make_connection()
-        make_finding(connection, make_record("Kauri Trust", "r-1"), "ambiguous", reason="2 records in XPM have exactly this name")
+        make_finding(
+            connection, make_record("Kauri Trust", "r-1"), "ambiguous", reason="2 records in XPM have exactly this name"
+        )
         make_finding(connection, make_record("Kauri Trust", "r-2", phone="03 1"), "ambiguous", reason="2 records")
     page = sign_in_as("support").get("/matches")
     assert "1 other record in XPM has exactly this name" in page.text
@@ -168,7 +174,9 @@ def test_several_near_candidates_ask_which_is_meant(sign_in_as: Any, story: Any)
     assert "choose which" in page.browser.post(f"/matches/{finding}/links", spelling="here").said
 
 
-def test_filters_by_kind_and_app_and_bulk_import_of_what_they_show(sign_in_as: Any, near: int, story: Any, app: Any) -> None:
+def test_filters_by_kind_and_app_and_bulk_import_of_what_they_show(
+    sign_in_as: Any, near: int, story: Any, app: Any
+) -> None:
     with story():
         other = make_connection(account_name="Harbour Partners")
         for number in range(30):
@@ -219,7 +227,12 @@ def test_members_settle_nothing(sign_in_as: Any, near: int) -> None:
     """Fault row 98."""
     bob = sign_in_as("member")
     assert bob.get("/matches").status == 403
-    for url in (f"/matches/{near}/links", f"/matches/{near}/imports", f"/matches/{near}/separations", "/matches/imports"):
+    for url in (
+        f"/matches/{near}/links",
+        f"/matches/{near}/imports",
+        f"/matches/{near}/separations",
+        "/matches/imports",
+    ):
         assert bob.post(url).status == 403
 
 

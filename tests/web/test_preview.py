@@ -33,13 +33,21 @@ def url(story: Any) -> str:
         connection = make_connection()
         preview = make_preview(connection, counts={"updated": 1, "created": 1, "near_match": 1, "unchanged": 40})
         aroha = make_client("Aroha & Tama Ngata")
-        plan = [plan_field("phone"), plan_field("address", "push", here=["6 Kauri St", "", "", "1010", "NZ"], there=[
-            "4 Kauri St", "", "", "1010", "NZ"], agreed=["4 Kauri St", "", "", "1010", "NZ"], why="changed here"),
-            plan_field("partner", "hold", here={"id": "s1", "name": "Priya"}, there=None, why="Priya is not linked")]  # fmt: skip
+        old, new = (["4 Kauri St", "", "", "1010", "NZ"], ["6 Kauri St", "", "", "1010", "NZ"])
+        priya = {"id": "user:1", "name": "Priya"}
+        plan = [
+            plan_field("phone"),
+            plan_field("address", "push", agreed=old, here=new, there=old, why="changed here"),
+            plan_field("partner", "hold", here=priya, there=None, why="Priya is not linked"),
+        ]
         make_item(preview, aroha.name, client_id=aroha.id, plan=plan, remote_id="r-1")
         record = make_record("Acme", "r-2").as_json()
-        make_item(preview, "Acme", Outcome.CREATED, record=record, reason="no client here has this name", remote_id="r-2")
-        make_item(preview, "ACME Ltd", Outcome.NEAR_MATCH, is_included=False, reason="the names differ only in the suffix")
+        make_item(
+            preview, "Acme", Outcome.CREATED, record=record, reason="no client here has this name", remote_id="r-2"
+        )
+        make_item(
+            preview, "ACME Ltd", Outcome.NEAR_MATCH, is_included=False, reason="the names differ only in the suffix"
+        )
         return f"/apps/{connection.id}/previews/{preview.id}"
 
 
@@ -53,12 +61,14 @@ def item(name: str) -> RunItem:
 
 def test_each_record_shows_what_will_happen_to_which_field_and_why(sign_in_as: Any, url: str) -> None:
     page = sign_in_as("support").get(url)
-    cells = [" ".join(cell.text_content().split()) for cell in row(page, "Aroha & Tama Ngata").xpath(".//tbody/tr[1]/*")]
-    assert cells[1:] == ["Phone", "09 555 0101", "09 555 0101", "09 555 0199", "take XPM’s (changed in XPM)"]
+    cells = [
+        " ".join(cell.text_content().split()) for cell in row(page, "Aroha & Tama Ngata").xpath(".//tbody/tr[1]/*")
+    ]
+    assert cells[1:] == ["Phone", "09 555 0101", "09 555 0101", "09 555 0199", "take XPM’s: changed in XPM"]
     text = " ".join(row(page, "Aroha & Tama Ngata").text_content().split())
     assert "6 Kauri St, 1010, NZ" in text
-    assert "send ours to XPM (changed here)" in text
-    assert "held back (Priya is not linked)" in text
+    assert "send ours to XPM: changed here" in text
+    assert "held back: Priya is not linked" in text
     assert "no client here has this name" in row(page, "Acme").text_content()
     assert "aroha@ngata.example" in row(page, "Acme").text_content()
 

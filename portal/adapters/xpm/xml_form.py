@@ -116,8 +116,13 @@ def plain(element: etree._Element) -> Plain:
 
 def _children(element: etree._Element) -> Plain:
     """An entry of a long list: as `plain`, but what nobody asks for (notes, relationships) is not unfolded."""
-    shapes = SHAPES
-    return {child.tag: shapes[child.tag](child) if child.tag in shapes else child.text for child in element}
+    found: Plain = {}
+    shape_of = SHAPES.get
+    for child in element:
+        tag = child.tag
+        reader = shape_of(tag)
+        found[tag] = child.text if reader is None else reader(child)
+    return found
 
 
 def _leaves(element: etree._Element) -> Plain:

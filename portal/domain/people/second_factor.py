@@ -46,6 +46,7 @@ def confirm(user: User, code: str, *, by: Actor, now: datetime) -> bool:
 
 def use(user: User, code: str, *, now: datetime) -> bool:
     """Whether the code is right and was not used before; it is used up then. Holds the user's row until the commit."""
+    db.session.flush()
     db.session.refresh(user, with_for_update=True)
     if user.totp_secret is None:
         return False

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, request
-from flask_wtf import FlaskForm
 from wtforms import PasswordField, RadioField, StringField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, Optional
 
 from portal import integrations
@@ -20,6 +18,7 @@ from portal.domain.people import May
 from portal.domain.records import AccountRecord
 from portal.web.apps import screen
 from portal.web.apps.lookups import app_or_404, here_or_404, now
+from portal.web.forms import Form, choices
 from portal.web.guard import actor, current_person, needs, writes_on_get
 from portal.web.render import done, go_to, refused, render
 
@@ -32,18 +31,14 @@ TRAVELS = {
 }
 
 
-class CredentialsForm(FlaskForm):
+class CredentialsForm(Form):
     client_id = StringField("Client id", [DataRequired("Paste the client id."), Length(max=200)])
     client_secret = PasswordField("Client secret", [Length(max=500)])
 
 
-DIRECTIONS = [SelectChoice(value, words) for value, words in connections.DIRECTIONS.items()]
-LEVELS = [SelectChoice(value, words) for value, words in connections.LEVELS.items()]
-
-
-class EnableForm(FlaskForm):
-    direction = RadioField(connections.LABELS["direction"], choices=DIRECTIONS)
-    level = RadioField(connections.LABELS["level"], choices=LEVELS)
+class EnableForm(Form):
+    direction = RadioField(connections.LABELS["direction"], choices=choices(connections.DIRECTIONS.items()))
+    level = RadioField(connections.LABELS["level"], choices=choices(connections.LEVELS.items()))
 
 
 @screen.route("/<slug>/credentials", methods=["GET", "POST"])
@@ -70,7 +65,7 @@ def credentials(slug: str) -> Response:
         return done(said, "apps.credentials", tone="info", slug=slug)
     if not form.validate():
         return refused("apps/credentials.html", "form", **values)
-    client_id, secret = (form.client_id.data or "").strip(), (form.client_secret.data or "").strip()
+    client_id, secret = form.text("client_id"), form.text("client_secret").strip()
     connections.keep_credentials(app.vendor, client_id, secret, app=app.name, by=actor(), now=now())
     db.session.commit()
     return done(f"Kept. You can connect {app.name} now.", "apps.index")

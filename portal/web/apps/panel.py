@@ -49,9 +49,7 @@ def _begin(here: Here, kind: RunKind, *, full: bool = False) -> Response:
             f"{here.app.name} is not connected at the moment, so nothing was started.", "apps.panel",
             tone="warn", connection_id=connection.id,
         )  # fmt: skip
-    run, joined = sync.request_run(
-        connection, kind=kind, trigger=RunTrigger.PERSON, by=actor(), now=now(), full=full
-    )
+    run, joined = sync.request_run(connection, kind=kind, trigger=RunTrigger.PERSON, by=actor(), now=now(), full=full)
     run_id, run_kind = run.id, RunKind(run.kind)
     message = already_running(run) if joined else ""
     db.session.commit()
@@ -79,6 +77,7 @@ def progress_values(connection: Connection, run: SyncRun | None, at: datetime) -
         "may_manage": current_person().may(May.MANAGE_APPS),
         "is_fragment": is_fragment(),
         "took": runs.took(run, at) if run is not None else None,
+        "watch_at": None,
     }
 
 
@@ -97,7 +96,7 @@ def _panel_values(here: Here, at: datetime) -> dict[str, Any]:
         "last": runs.latest_ended(connection),
         "failed": _failed(connection),
         "held": held,
-        "next_run": f"tonight {formats.clock(next_run)}" if next_run else "",
+        "next_run": f"tonight {next_run.astimezone(formats.zone()):%H:%M}" if next_run else "",
         "time_zone": firm.time_zone if firm else "",
         "linked": connections.linked(connection),
         "waiting": connections.waiting_to_be_sent(connection),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response, request, url_for
 
 from portal import sync
 from portal.db import db
@@ -16,7 +16,7 @@ from portal.web.apps import screen
 from portal.web.apps.lookups import Here, asked_id, asked_outcome, here_or_404, now, run_or_404
 from portal.web.apps.panel import already_running, progress_values
 from portal.web.apps.plan_rows import incoming, shown_rows
-from portal.web.apps.runs import page_link
+from portal.web.apps.runs import page_link, tell_when_ended
 from portal.web.guard import actor, current_person, needs
 from portal.web.render import done, is_fragment, render
 
@@ -24,12 +24,13 @@ PAGE = 50
 TICKED = "ticks-changed"  # the event the bar with the count listens for
 
 # What came of a row when its preview was applied, by what the run noted on it.
-CAME_OF_IT = {
+CAME_OF_IT: dict[str, str] = {
     Outcome.CREATED: "created", Outcome.LINKED: "linked", Outcome.UPDATED: "updated", Outcome.PUSHED: "sent",
     Outcome.CONFLICT: "updated; what lost is kept as a conflict", Outcome.BROKEN: "link marked as broken",
     Outcome.NEAR_MATCH: "not done: waits under Matches", Outcome.AMBIGUOUS: "not done: waits under Matches",
     Outcome.TAKEN: "not done: waits under Matches", Outcome.FAILED: "did not work",
     Outcome.UNCHANGED: "nothing was left to do",
+    "done": "nothing was left to do",
 }  # fmt: skip
 
 
@@ -37,7 +38,9 @@ CAME_OF_IT = {
 @needs(May.SEE_APPS)
 def preview(connection_id: int, run_id: int) -> Response:
     here, found = here_or_404(connection_id), run_or_404(connection_id, run_id, kind=RunKind.PREVIEW)
-    return render("apps/preview.html", blocks=("run_progress", "plan", "ticks"), **_values(here, found))
+    values = _values(here, found)
+    response = render("apps/preview.html", blocks=("run_progress", "plan", "ticks"), **values)
+    return tell_when_ended(response, is_open=values["run"] is not None)
 
 
 @screen.post("/<int:connection_id>/previews/<int:run_id>/ticks")
@@ -57,7 +60,7 @@ def tick(connection_id: int, run_id: int) -> Response:
     db.session.commit()
     if not is_fragment() or not items:
         return _back(here, found, "Your choice is kept.")
-    response = render("apps/plan_row.html", item=items[0], may_tick=True, **_row_values(here))
+    response = render("apps/plan_row.html", item=items[0], may_tick=True, **_row_values(here, items[:1]))
     response.headers["HX-Trigger"] = TICKED
     return response
 
@@ -128,13 +131,14 @@ def _values(here: Here, found: SyncRun) -> dict[str, Any]:
         "overtaken": runs.overtaken_by(found) if application is None else None,
         "link": lambda **changed: page_link("apps.preview", here, found, outcome, name, **changed),
         "may_tick": may_tick and application is None and bool(ticked),
-        **_row_values(here),
+        **_row_values(here, page.rows),
         **progress_values(here.connection, watched, at),
+        "watch_at": url_for("apps.preview", connection_id=here.connection.id, run_id=found.id),
     }
 
 
-def _row_values(here: Here) -> dict[str, Any]:
-    """What one row of the plan needs, in the page or alone."""
+def _row_values(here: Here, items: list[RunItem]) -> dict[str, Any]:
+    """What a row of the plan needs, in the page or alone."""
     return {
         "here": here,
         "words": runs.WOULD_DO,
@@ -144,12 +148,18 @@ def _row_values(here: Here) -> dict[str, Any]:
         "tickable": set(runs.TICKABLE),
         "to_settle": set(runs.NEEDS_A_PERSON),
         "came_of_it": came_of_it,
+        "name_here": runs.names_here(items),
     }
 
 
-def came_of_it(item: RunItem) -> str:
-    """What applying did about this row; empty before."""
-    return CAME_OF_IT[Outcome(item.applied)] if item.applied in CAME_OF_IT else item.applied
+def came_of_it(item: RunItem) -> tuple[str, str]:
+    """What applying did about this row, and the tone to say it in; both empty before."""
+    if item.outcome in runs.NEEDS_A_PERSON or item.outcome == Outcome.SKIPPED:
+        return "", ""
+    if item.applied in CAME_OF_IT:
+        went_well = item.applied in (*runs.TICKABLE, Outcome.UNCHANGED, "done")
+        return CAME_OF_IT[item.applied], "ok" if went_well else "warn"
+    return item.applied, "warn" if item.applied.startswith("held back") else "muted"
 
 
 def _incoming(item: RunItem) -> list[tuple[str, str]]:

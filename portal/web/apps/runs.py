@@ -30,12 +30,12 @@ ENDED = "run-ended"  # the event other blocks of a page listen for
 def run(connection_id: int, run_id: int) -> Response:
     here, found = here_or_404(connection_id), run_or_404(connection_id, run_id)
     response = render("apps/run.html", blocks=("run_progress", "items"), **_run_values(here, found))
-    return tell_when_ended(response, found)
+    return tell_when_ended(response, is_open=RunState(found.state).is_open)
 
 
-def tell_when_ended(response: Response, found: SyncRun) -> Response:
+def tell_when_ended(response: Response, *, is_open: bool) -> Response:
     """The progress block asks again every second while a run is open; the last answer tells the rest of the page."""
-    if request.headers.get("HX-Target") == "run-progress" and not RunState(found.state).is_open:
+    if request.headers.get("HX-Target") == "run-progress" and not is_open:
         response.headers["HX-Trigger"] = ENDED
     return response
 
@@ -114,9 +114,7 @@ def _page_of(found: SyncRun) -> str:
 def _run_values(here: Here, found: SyncRun) -> dict[str, Any]:
     at = now()
     outcome, name = asked_outcome(), request.args.get("q", "").strip()[:200]
-    page = runs.item_page(
-        found, outcome, after=asked_id("after"), before=asked_id("before"), name=name, limit=PAGE
-    )
+    page = runs.item_page(found, outcome, after=asked_id("after"), before=asked_id("before"), name=name, limit=PAGE)
     return {
         "here": here,
         "at": at,
@@ -126,6 +124,7 @@ def _run_values(here: Here, found: SyncRun) -> dict[str, Any]:
         "words": runs.WOULD_DO if found.kind == RunKind.PREVIEW else runs.DID,
         "state_words": runs.STATE_WORDS[RunState(found.state)],
         "to_settle": set(runs.NEEDS_A_PERSON),
+        "name_here": runs.names_here(page.rows),
         "page": page,
         "rows_of": lambda item: shown_rows(item, here.app.short_name),
         "link": lambda **changed: page_link("apps.run", here, found, outcome, name, **changed),

@@ -143,10 +143,10 @@ def _both_versions(
                     "by": contact.origin_of(name).get("from", ""), "at": None,
                 }
             )  # fmt: skip
-    address = url_for(".save_contact", client_id=client.id, contact_id=contact.id)
+    saves_to = url_for(".save_contact", client_id=client.id, contact_id=contact.id)
     db.session.rollback()
     return render(
         "clients/meanwhile.html", status=409, client=client_or_404(client.id), rows=rows,
-        sent=list(typed.items()), version="", base=packed(present), address=address,
+        sent=list(typed.items()), version="", base=packed(present), saves_to=saves_to,
         back=url_for(".edit_contact", client_id=client.id, contact_id=contact.id),
     )  # fmt: skip

@@ -134,7 +134,7 @@ def _both_versions(client: Client, typed: dict[str, Any], base: dict[str, Any]) 
     client = client_or_404(client.id)
     return render(
         "clients/meanwhile.html", status=409, client=client, rows=rows, sent=sent, version=client.version,
-        base=packed(standing(client)), address=url_for(".save", client_id=client.id),
+        base=packed(standing(client)), saves_to=url_for(".save", client_id=client.id),
         back=url_for(".edit", client_id=client.id),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, HiddenField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, HiddenField, SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import StopValidation
 
 from portal.domain import client_page
@@ -23,6 +23,7 @@ from portal.domain.records import Address
 STRUCTURES = ("Company", "Individual", "Partnership", "Sole trader", "Trust", "Society", "Charity", "Estate")
 TEXTS = ("name", "structure", "phone", "fax", "website")
 TAX = {"": None, "yes": True, "no": False}
+TAX_WORDS = (("", "Not known"), ("yes", "Yes"), ("no", "No"))
 
 
 class Fits:
@@ -62,9 +63,9 @@ class ClientForm(FlaskForm):
     phone = _text("Phone", inputmode="tel")
     fax = _text("Fax", inputmode="tel")
     website = _text("Website", inputmode="url")
-    tax_registered = SelectField("Tax registration", choices=[("", "Not known"), ("yes", "Yes"), ("no", "No")])
-    manager_id = SelectField("Manager", coerce=int)
-    partner_id = SelectField("Partner", coerce=int)
+    tax_registered = SelectField("Tax registration", choices=[SelectChoice(*one) for one in TAX_WORDS], default="")
+    manager_id = SelectField("Manager", coerce=int, default=0)
+    partner_id = SelectField("Partner", coerce=int, default=0)
     postal_same = BooleanField("The same as the address")
     version = HiddenField()
     base = HiddenField()
@@ -87,21 +88,31 @@ class ClientForm(FlaskForm):
             if name in self._fields:
                 del self[name]
         people = client_page.team(*((client.manager_id, client.partner_id) if client else ()))
-        names = [(user.id, user.name if user.is_active else f"{user.name} (switched off)") for user in people]
+        names = [
+            SelectChoice(str(user.id), user.name if user.is_active else f"{user.name} (switched off)") for user in people
+        ]
         for role in ("manager_id", "partner_id"):
             if role in self._fields:
-                self[role].choices = [(0, "Nobody"), *names]
+                self[role].choices = [SelectChoice("0", "Nobody"), *names]
 
     def values(self) -> dict[str, Any]:
-        """What the form says, as `clients.edit` takes it; only after it was found valid."""
-        values: dict[str, Any] = {name: self[name].data for name in TEXTS if name in self._fields}
-        if "tax_registered" in self._fields:
+        """What the form says, as `clients.edit` takes it; only after it was found valid.
+
+        A field the browser did not send asks for nothing, so that half a form empties nothing.
+        """
+        sent = {name for name in self._fields if self[name].raw_data}
+        values: dict[str, Any] = {name: self[name].data for name in TEXTS if name in sent}
+        if "tax_registered" in sent:
             values["tax_registered"] = TAX[self.tax_registered.data or ""]
         for role in ("manager_id", "partner_id"):
-            if role in self._fields:
+            if role in sent:
                 values[role] = self[role].data or None
-        values["address"] = self._address("address")
-        values["postal_address"] = values["address"] if self.postal_same.data else self._address("postal")
+        if any(name.startswith("address_") for name in sent):
+            values["address"] = self._address("address")
+        if self.postal_same.data and "address" in values:
+            values["postal_address"] = values["address"]
+        elif any(name.startswith("postal_") for name in sent - {"postal_same"}):
+            values["postal_address"] = self._address("postal")
         return values
 
     def _address(self, prefix: str) -> Address:
