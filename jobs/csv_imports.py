@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 
 from jobs import queue
-from portal import sync
+from portal import integrations, sync
 from portal.db import db
 from portal.domain import client_csv
 from portal.domain.activity import Actor, Origin
@@ -14,6 +14,7 @@ from portal.domain.client_csv import CsvUpload, UploadState
 
 BREATH = 0.004  # seconds between two clients, in which others get the database's write lock
 AT_ONCE = 200  # rows; a file with no more is imported while the person waits
+COMPARED_AT_ONCE = 1500  # rows; a file with no more is compared with the clients while the person waits
 
 
 class Stopping(Exception):
@@ -26,9 +27,12 @@ def start(upload_id: int, user_id: int | None) -> None:
 
 
 def work(upload_id: int, user_id: int | None = None) -> None:
-    """Import, or take an import back, here and now: whatever the upload is in the middle of."""
+    """Compare, import, or take an import back, here and now: whatever the upload is in the middle of."""
     upload = db.session.get(CsvUpload, upload_id)
     if upload is None or not upload.state.is_working:
+        return
+    if upload.state == UploadState.READING:
+        _compare(upload)
         return
     is_undo = upload.state == UploadState.UNDOING
     name = upload.undone_by if is_undo else upload.applied_by
@@ -39,6 +43,14 @@ def work(upload_id: int, user_id: int | None = None) -> None:
     except Stopping:
         return
     sync.send_soon(done.link_ids)
+
+
+def _compare(upload: CsvUpload) -> None:
+    apps = {app.slug: app for app in integrations.all_apps()}
+    try:
+        client_csv.plan_in_steps(upload, apps=apps, progress=_breathe, clock=_now)
+    except Stopping:
+        return
 
 
 def go_on(now: datetime) -> int:

@@ -119,3 +119,16 @@ document.addEventListener("htmx:responseError", (event) => {
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target.id === "main") document.getElementById("main").focus({ preventScroll: false });
 });
+
+/* What the reader has opened or closed stays as the reader left it when htmx brings the same part anew. */
+const unfolded = new Map();
+document.addEventListener("htmx:beforeSwap", (event) => {
+  for (const part of event.detail.target.querySelectorAll("details[id]")) unfolded.set(part.id, part.open);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const [id, open] of unfolded) {
+    const part = document.getElementById(id);
+    if (part) part.open = open;
+  }
+  unfolded.clear();
+});

@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.domain.activity import Actor, Origin
-from portal.domain.apps import ClientLink, Connection, ConnectionState, StaffLink
+from portal.domain.apps import ClientLink, Connection, ConnectionState, Finding, StaffLink
 from portal.domain.clients import Client, Contact, index_for_search
 from portal.domain.people import Firm, Role, User, found_firm, the_firm
+from portal.domain.records import ClientRecord
 from portal.domain.text import near_key, sort_key
 
 PASSWORD = "violet harbour tractor"  # of everybody who has one
@@ -93,6 +94,22 @@ def make_staff_link(user: User, connection: Connection, remote_id: str, remote_n
     db.session.add(link)
     db.session.flush()
     return link
+
+
+def make_finding(connection: Connection, remote_name: str, **details: Any) -> Finding:
+    """A near match nobody has settled, unless `details` say otherwise."""
+    remote_id = details.pop("remote_id", f"record-{remote_name}")
+    details = {
+        "kind": "near_match",
+        "reason": "the names differ only in capital letters",
+        "record": ClientRecord(remote_id, remote_name).as_json(),
+        "first_seen": now(),
+        "last_seen": now(),
+    } | details
+    finding = Finding(connection_id=connection.id, remote_id=remote_id, remote_name=remote_name, **details)
+    db.session.add(finding)
+    db.session.flush()
+    return finding
 
 
 def now() -> datetime:

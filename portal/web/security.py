@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -85,6 +85,7 @@ def register(app: Flask, settings: Settings, consent_origins: Iterable[str] = ()
     app.register_error_handler(NotAllowed, _not_allowed)
     app.register_error_handler(CSRFError, _form_expired)
     app.register_error_handler(OperationalError, _database_busy)
+    app.register_error_handler(InternalError, _database_busy)  # PostgreSQL after a failover: read only
     app.register_error_handler(DatabaseDamaged, _database_damaged)
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _unexpected)
@@ -194,7 +195,7 @@ def _form_expired(_problem: CSRFError) -> Response:
     )
 
 
-def _database_busy(problem: OperationalError) -> Response:
+def _database_busy(problem: OperationalError | InternalError) -> Response:
     """Locked, full, restarting: the request changed nothing and may be repeated (fault rows 75, 76, 78)."""
     log.error("[%s] the database did not take %s %s: %s", request_id(), request.method, request.path, problem.orig)
     response = problem_page(503, *TEXTS[503])

@@ -186,6 +186,29 @@ def test_a_namesake_who_is_somebody_elses_already_is_left_alone(door: Door, some
     )
 
 
+def test_two_new_people_of_one_name_are_two_people(door: Door, somebody: str) -> None:
+    door.sandbox.control.add_contact(somebody, name="Same Name", email="there@example.com")
+    both = tuple((ContactRecord("", "Same Name", f"{n}@example.com"), True) for n in ("first", "second"))
+    after = door.adapter.update_client(door.session(), somebody, ClientChange({}, both))
+    assert sorted(one.email for one in after.contacts if one.name == "Same Name") == [
+        "first@example.com", "second@example.com",
+    ]  # fmt: skip
+
+
+def test_an_answer_to_a_write_that_makes_no_sense_is_unknown(door: Door, somebody: str) -> None:
+    """Fault row 12."""
+    body, headers = "<Response><Status>OK</Stat></Response>", {"Content-Type": "text/xml"}
+    door.sandbox.control.fault("status", vendor="xpm", method="PUT", status=200, body=body, headers=headers)
+    with pytest.raises(Unknown):
+        door.adapter.update_client(door.session(), somebody, ClientChange({"phone": "09 12"}))
+
+
+def test_a_text_that_xml_cannot_carry_is_refused_before_anything_is_sent(door: Door, somebody: str) -> None:
+    with pytest.raises(Rejected, match="cannot be sent"):
+        door.adapter.update_client(door.session(), somebody, ClientChange({"phone": "09\ufffe12"}))
+    assert [call["method"] for call in door.calls()] == ["GET"]
+
+
 def test_the_addressee_of_a_contact_is_never_changed_there(door: Door, somebody: str) -> None:
     before = door.adapter.fetch_client(door.session(), somebody).contacts[0]
     change = ClientChange({}, ((replace(before, addressee="Local Habit", phone="09 7"), False),))

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from portal.domain.apps import ConnectionState
+from tests import cast
 from tests.reading import Browser
 
 
@@ -30,16 +32,10 @@ def test_the_rail_shows_each_role_what_it_may_open(sign_in_as, role: str, entrie
 
 
 def test_the_rail_counts_matches_and_marks_apps_that_need_a_person(sign_in_as, story) -> None:
-    from portal.domain.apps import ConnectionState, Finding
-    from tests.cast import make_connection, now
-
-    with story() as session:
-        lost = make_connection(state=ConnectionState.NEEDS_RECONNECT)
-        for number in range(3):
-            session.add(
-                Finding(connection_id=lost.id, kind="near_match", remote_id=str(number), remote_name="ACME",
-                        reason="capital letters", first_seen=now(), last_seen=now())
-            )  # fmt: skip
+    with story():
+        lost = cast.make_connection(state=ConnectionState.NEEDS_RECONNECT)
+        for name in ("ACME", "BACME", "CACME"):
+            cast.make_finding(lost, name)
     browser = sign_in_as("support")
     links = browser.get("/").links()
     assert links["Matches3 waiting for a decision"] == "/matches"
@@ -62,7 +58,9 @@ def test_htmx_asking_for_a_block_gets_the_block_and_a_browser_the_page(app) -> N
     assert browser.get("/sign-in").is_whole
 
 
-@pytest.mark.parametrize("extra", [{"HX-Boosted": "true"}, {"HX-History-Restore-Request": "true"}, {"HX-Target": "main"}])
+@pytest.mark.parametrize(
+    "extra", [{"HX-Boosted": "true"}, {"HX-History-Restore-Request": "true"}, {"HX-Target": "main"}]
+)
 def test_boosted_links_and_history_restores_get_the_whole_page(app, extra: dict[str, str]) -> None:
     """Also a target the view did not offer: what is served alone is the view's choice, not the browser's."""
     answer = _rendered(app, headers={"HX-Request": "true", "HX-Target": "sheet"} | extra)
@@ -99,7 +97,8 @@ def test_somebody_signed_out_meanwhile_is_led_back_to_where_they_were(app) -> No
     plain = client.get("/clients?q=acme")
     assert (plain.status_code, plain.headers["Location"]) == (303, "/sign-in?next=/clients?q%3Dacme")
     answer = client.get(
-        "/clients", headers={"HX-Request": "true", "HX-Target": "rows", "HX-Current-URL": "http://localhost/clients?q=b"}
+        "/clients",
+        headers={"HX-Request": "true", "HX-Target": "rows", "HX-Current-URL": "http://localhost/clients?q=b"},
     )
     assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/sign-in?next=/clients?q%3Db")
 

@@ -202,7 +202,9 @@ def test_a_busy_database_gives_a_page_that_says_to_try_again(make_app) -> None:
     assert "INSERT" not in answer.text
 
 
-@pytest.mark.parametrize(("url", "status"), [("/nothing-here", 404), ("/settings/team/999", 404), ("/account/sessions/9", 404)])
+@pytest.mark.parametrize(
+    ("url", "status"), [("/nothing-here", 404), ("/settings/team/999", 404), ("/account/sessions/9", 404)]
+)
 def test_an_address_without_a_page_says_so_kindly(sign_in_as, url: str, status: int) -> None:
     page = sign_in_as("admin").get(url)
     assert (page.status, page.h1) == (status, "There is nothing at this address")
@@ -277,5 +279,7 @@ def test_markup_in_names_stays_text(sign_in_as) -> None:
 
 def _filled(rule) -> str:
     """The address of a rule with 1 for every id."""
-    _domain, url = rule.build({name: rule._converters[name].to_python("1") for name in rule.arguments}, append_unknown=False)
+    _domain, url = rule.build(
+        {name: rule._converters[name].to_python("1") for name in rule.arguments}, append_unknown=False
+    )
     return url

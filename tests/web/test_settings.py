@@ -37,8 +37,17 @@ def test_the_firms_settings_are_saved_and_on_record(alice: Browser, story) -> No
     ("field", "value"),
     [("country", "XX"), ("currency", "DEM"), ("time_zone", "Mars/Olympus"), ("time_zone", "EST"), ("locale", "tlh_KX")],
 )
-def test_a_country_zone_currency_or_format_that_is_none_is_refused(alice: Browser, story, field: str, value: str) -> None:
-    fields = {"name": "Marlow & Co", "country": "NZ", "currency": "NZD", "time_zone": "UTC", "locale": "en_NZ", "version": "1"}
+def test_a_country_zone_currency_or_format_that_is_none_is_refused(
+    alice: Browser, story, field: str, value: str
+) -> None:
+    fields = {
+        "name": "Marlow & Co",
+        "country": "NZ",
+        "currency": "NZD",
+        "time_zone": "UTC",
+        "locale": "en_NZ",
+        "version": "1",
+    }
     page = alice.post("/settings", **fields | {field: value})
     assert (page.status, page.errors()) == (422, {field: "Choose one from the list."})
     assert said(story) == []
@@ -46,7 +55,10 @@ def test_a_country_zone_currency_or_format_that_is_none_is_refused(alice: Browse
 
 def test_what_is_offered_is_what_there_is(alice: Browser) -> None:
     page = alice.get("/settings")
-    offered = {name: page.all(f"//select[@name='{name}']/option/@value") for name in ("country", "currency", "time_zone", "locale")}
+    offered = {
+        name: page.all(f"//select[@name='{name}']/option/@value")
+        for name in ("country", "currency", "time_zone", "locale")
+    }
     assert {"NZ", "AU", "GB", "US"} <= set(offered["country"])
     assert {"NZD", "AUD", "EUR"} <= set(offered["currency"])
     assert {"Pacific/Auckland", "Pacific/Apia", "UTC"} <= set(offered["time_zone"])
@@ -75,13 +87,17 @@ def test_an_admin_adds_a_user_and_hands_them_a_link(app: Flask, alice: Browser, 
     assert link.startswith("http://localhost/sign-in/password/")
     assert not alice.get(page.path).all("//input[@id='fresh-link']"), "it is shown once"
     words = "lantern orchard seventeen"
-    entered = Browser(app).get(link.removeprefix("http://localhost")).submit("Set password", password=words, again=words)
+    entered = (
+        Browser(app).get(link.removeprefix("http://localhost")).submit("Set password", password=words, again=words)
+    )
     assert entered.submit("Sign in", email="cleo@marlow.example", password=words).h1 == "Home"
     assert said(story)[:2] == ["Cleo Park added as support", "Link to set a new password made for Cleo Park"]
 
 
 def test_an_email_belongs_to_one_person(alice: Browser) -> None:
-    page = alice.get("/settings/team/new").submit("Add user", name="Alice Two", email="ALICE@marlow.example", role="member")
+    page = alice.get("/settings/team/new").submit(
+        "Add user", name="Alice Two", email="ALICE@marlow.example", role="member"
+    )
     assert page.errors() == {"email": "Alice Ngata already has this email."}
 
 
@@ -150,9 +166,8 @@ def test_the_dropdown_says_who_already_has_a_person(alice: Browser, story) -> No
         link = f"/settings/team/{cast.person('admin').id}"
         address = f"{link}/staff-links/{connection.id}"
     option = alice.get(link).find("//option[@value='s-2']")
-    assert (option.get("disabled"), option.text) == (
-        "", "Robert Tamihana (robert@elsewhere.example): linked to Bob Tamihana",
-    )  # fmt: skip
+    assert option.get("disabled") is not None
+    assert option.text == "Robert Tamihana (robert@elsewhere.example): linked to Bob Tamihana"
     refused = alice.post(address, remote_id="s-2")
     assert refused.said == (
         "Robert Tamihana in Xero Practice Manager is already linked to Bob Tamihana. Nothing was changed."
@@ -180,8 +195,11 @@ def test_the_team_page_shows_everyone_and_what_roles_mean(alice: Browser, story)
         cast.make_staff_link(cast.person("member"), connection, "s-2", "Robert Tamihana")
     page = alice.get("/settings/team")
     rows = [" ".join(row.text_content().split()) for row in page.all("//main//tbody/tr")]
-    assert [row.split("@")[0] for row in rows] == ["Alice Ngata no password yet alice", "Bob Tamihana no password yet bob",
-                                                   "Zoe Gone switched off zoe"]  # fmt: skip
+    assert [row.split("@")[0] for row in rows] == [
+        "Alice Ngata no password yet alice",
+        "Bob Tamihana no password yet bob",
+        "Zoe Gone switched off zoe",
+    ]
     assert "Robert Tamihana (XPM)" in rows[1]
     assert "What each role may do" in page.text
 

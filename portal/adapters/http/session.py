@@ -32,7 +32,7 @@ from portal.adapters.http.transport import QUICK, Abandoned, AnswerLost, Failure
 log = logging.getLogger(__name__)
 LONGEST_WAIT = timedelta(seconds=65)  # beyond it the run ends and goes on later
 LONGEST_QUEUE = timedelta(minutes=10)  # for a slot, over all
-GLANCE = 0.2  # seconds between looks at whether to stop
+GLANCE = 0.25  # seconds between looks at whether to stop
 TRIES = 4
 REFUSALS = 5  # 429s to one call
 BACK_OFF, BACK_OFF_LONGEST = 1.0, 20.0  # seconds

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from portal.adapters.base import Rejected, Session, Unknown
+from portal.adapters.base import Rejected, Session, UnexpectedReply, Unknown
 from portal.adapters.xpm import reading
 from portal.adapters.xpm.reading import Form
 from portal.adapters.xpm.xml_form import NAME, Plain
@@ -51,6 +51,7 @@ class Writer:
         self._session = session
         self._form = form
         self._uuid = uuid
+        self._taken: set[str] = set()  # contacts there that are somebody here
 
     def read(self) -> Plain:
         """The record as it stands, with `WebUrl`. Raises `NotThere`."""
@@ -63,12 +64,12 @@ class Writer:
 
     def update(self, change: ClientChange) -> Plain:
         """Write the change; the record as it stands afterwards."""
-        raw = self.read()
-        if change.fields:
-            raw = self._put_fields(raw, change.fields)
+        before = self.read()
+        after = self._put_fields(before, change.fields) if change.fields else before
+        self._taken = set(change.linked_contacts) | {one.remote_id for one, is_new in change.contacts if not is_new}
         for contact, is_new in change.contacts:
-            self._put_contact(raw, contact, is_new, change)
-        return self.read() if change.contacts else raw
+            self._put_contact(before, contact, is_new)
+        return self.read() if change.contacts or not after else after
 
     def _put_fields(self, raw: Plain, fields: Mapping[str, Any]) -> Plain:
         try:
@@ -87,13 +88,14 @@ class Writer:
 
         return _client_of(reading.not_there_if_unknown(answer))
 
-    def _put_contact(self, raw: Plain, contact: ContactRecord, is_new: bool, change: ClientChange) -> None:
+    def _put_contact(self, raw: Plain, contact: ContactRecord, is_new: bool) -> None:
         if not is_new:
             self._change_contact(raw, contact.remote_id, contact)
-        elif there := self._free_namesake(raw, contact, change):
+        elif there := self._free_namesake(raw, contact):
+            self._taken.add(there)
             self._change_contact(raw, there, contact)
         else:
-            self._add_contact(contact, change)
+            self._add_contact(contact)
 
     def _change_contact(self, raw: Plain, contact_uuid: str, contact: ContactRecord) -> None:
         try:
@@ -112,20 +114,22 @@ class Writer:
         path = f"/client.api/contact/{quote(contact_uuid, safe='')}"
         self._send("PUT", path, "Contact", body, {"clientUuid": self._uuid})
 
-    def _add_contact(self, contact: ContactRecord, change: ClientChange) -> None:
+    def _add_contact(self, contact: ContactRecord) -> None:
         body = {"Client": {"UUID": self._uuid}, **_contact_elements(contact)}
         try:
-            self._send("POST", "/client.api/contact", "Contact", body)
+            made = self._send("POST", "/client.api/contact", "Contact", body).get("Contact")
+            self._taken.add(str(made.get("UUID")) if isinstance(made, dict) else "")
         except Unknown:
             # XPM takes no idempotency key: only a look can tell whether the contact was made.
-            if not self._free_namesake(self.read(), contact, change):
+            there = self._free_namesake(self.read(), contact)
+            if not there:
                 raise
+            self._taken.add(there)
 
-    def _free_namesake(self, raw: Plain, contact: ContactRecord, change: ClientChange) -> str:
+    def _free_namesake(self, raw: Plain, contact: ContactRecord) -> str:
         """The identifier of a contact of exactly this name that is nobody's here yet; empty when there is none."""
-        taken = set(change.linked_contacts) | {one.remote_id for one, is_new in change.contacts if not is_new}
         for one in raw.get("Contacts") or []:
-            if one.get("Name") == contact.name and one.get("UUID") not in taken:
+            if one.get("Name") == contact.name and one.get("UUID") not in self._taken:
                 return str(one.get("UUID") or "")
         return ""
 
@@ -134,7 +138,13 @@ class Writer:
             method, ROOT + path, written(self._form, root, body), self._form.content_type, params=params,
             check=self._form.check,
         )  # fmt: skip
-        return self._form.document(reply)
+        try:
+            return self._form.document(reply)
+        except UnexpectedReply as error:
+            raise Unknown(
+                f"{NAME} gave an answer that cannot be understood; it may or may not have done it.",
+                status=error.status, vendor_text=error.vendor_text,
+            ) from error  # fmt: skip
 
 
 def elements(fields: Mapping[str, Any]) -> Plain:
@@ -173,7 +183,10 @@ def written(form: Form, root: str, body: Plain) -> bytes:
     if form.is_json:
         return json.dumps(_json(body), ensure_ascii=False).encode()
     made = etree.Element(root)
-    _fill(made, body)
+    try:
+        _fill(made, body)
+    except ValueError as error:
+        raise Rejected(f"A text has characters that cannot be sent to {NAME}.") from error
     return bytes(etree.tostring(made, encoding="utf-8"))
 
 

@@ -11,7 +11,7 @@
 """
 
 from portal.domain.client_csv.applying import Done, NotNow, apply, begin
-from portal.domain.client_csv.reading import choose, choose_all, plan, read_file
+from portal.domain.client_csv.reading import choose, choose_all, plan, plan_in_steps, read_file
 from portal.domain.client_csv.undoing import begin_undo, undo
 from portal.domain.client_csv.uploads import (
     NOT_IMPORTED,
@@ -37,6 +37,6 @@ from portal.domain.client_csv_known import RowOutcome, RowPlan
 __all__ = [
     "MAX_BYTES", "MAX_ROWS", "NOT_IMPORTED", "PAGE", "CsvRow", "CsvUpload", "Done", "NotNow", "RowOutcome", "RowPlan",
     "RowResult", "UnreadableFile", "UploadState", "apply", "begin", "begin_undo", "choose", "choose_all",
-    "created_clients", "drop", "find", "forget_expired", "not_imported", "plan", "read_file", "recent", "row", "rows",
-    "same_file", "stopped", "undo",
+    "created_clients", "drop", "find", "forget_expired", "not_imported", "plan", "plan_in_steps", "read_file",
+    "recent", "row", "rows", "same_file", "stopped", "undo",
 ]  # fmt: skip

@@ -8,14 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select
 from sqlalchemy import insert as sql_insert
 from sqlalchemy import update as sql_update
 
-from portal.db import db
+from portal.db import db, reading
 from portal.domain.activity import Actor
 from portal.domain.apps import ClientLink, Connection, ConnectionState, LinkState
-from portal.domain.client_csv.uploads import PREVIEW_KEPT, CsvRow, CsvUpload, count
+from portal.domain.client_csv.uploads import PREVIEW_KEPT, CsvRow, CsvUpload, Lease, UploadState, count, understood
 from portal.domain.client_csv_columns import COLUMNS
 from portal.domain.client_csv_file import MAX_BYTES, UnreadableFile, read
 from portal.domain.client_csv_known import Known, KnownClient, KnownContact, RowOutcome, RowPlan
@@ -98,11 +98,41 @@ def plan(
 
     `apps` maps an app's slug to what is known of it (`integrations.app_info`).
     """
-    rows = list(db.session.scalars(select(CsvRow).where(CsvRow.upload_id == upload.id).order_by(CsvRow.number)))
-    for row in rows:
-        if choices and row.is_lead and row.number in choices:
-            row.choice = choices[row.number]
-    _plan_these(upload, rows, apps, progress)
+    if choices:
+        chosen = [{"of_upload": upload.id, "lead_row": lead, "chosen": choice} for lead, choice in choices.items()]
+        row = CsvRow.__table__
+        which = (row.c.upload_id == bindparam("of_upload")) & (row.c.number == bindparam("lead_row"))
+        db.session.flush()
+        db.session.connection().execute(sql_update(row).where(which).values(choice=bindparam("chosen")), chosen)
+    _write(upload, _planned(upload, CsvRow.upload_id == upload.id, apps), progress)
+
+
+def plan_in_steps(
+    upload: CsvUpload, *, apps: Mapping[str, AppFields], progress: Callable[[int, int], None] | None = None,
+    clock: Callable[[], datetime],
+) -> bool:  # fmt: skip
+    """As `plan`, for a large file in the background: thinks without holding the database, and commits as it writes.
+
+    Turns an upload that is being read into a preview. False when another process is at it.
+    """
+    with Lease(upload.id) as lease:
+        if not lease.keep(clock()):
+            return False
+        with reading():
+            values = _planned(upload, CsvRow.upload_id == upload.id, apps)
+        db.session.rollback()
+        for start in range(0, len(values), ROWS_AT_ONCE):
+            if not lease.keep(clock()):
+                return False
+            db.session.execute(sql_update(CsvRow), values[start : start + ROWS_AT_ONCE])
+            upload.done = min(start + ROWS_AT_ONCE, len(values))
+            db.session.commit()
+            if progress is not None:
+                progress(min(start + ROWS_AT_ONCE, len(values)), len(values))
+        count(upload)
+        upload.state = UploadState.PREVIEW
+        db.session.commit()
+    return True
 
 
 def choose(upload: CsvUpload, lead: int, choice: str, *, apps: Mapping[str, AppFields]) -> None:
@@ -122,8 +152,7 @@ def choose(upload: CsvUpload, lead: int, choice: str, *, apps: Mapping[str, AppF
     if clients:
         affected = select(CsvRow.lead).where(CsvRow.upload_id == upload.id, CsvRow.client_id.in_(clients))
         condition = or_(condition, CsvRow.lead.in_(affected))
-    rows = db.session.scalars(select(CsvRow).where(CsvRow.upload_id == upload.id, condition).order_by(CsvRow.number))
-    _plan_these(upload, list(rows), apps)
+    _write(upload, _planned(upload, and_(CsvRow.upload_id == upload.id, condition), apps))
 
 
 def choose_all(upload: CsvUpload, choice: str, *, apps: Mapping[str, AppFields]) -> int:
@@ -155,32 +184,32 @@ def _is_choice(choice: str, group: Sequence[CsvRow]) -> bool:
     return any(choice == f"edit:{one['id']}" for row in group for one in row.candidates)
 
 
-def _plan_these(
-    upload: CsvUpload,
-    rows: list[CsvRow],
-    apps: Mapping[str, AppFields],
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    asked = [row.asked() for row in rows]
+def _planned(upload: CsvUpload, which: ColumnElement[bool], apps: Mapping[str, AppFields]) -> list[dict[str, Any]]:
+    """What is to be written to these rows, by their id."""
+    columns = (CsvRow.id, CsvRow.number, CsvRow.cells, CsvRow.problems, CsvRow.lead, CsvRow.choice, CsvRow.file_note)
+    rows = db.session.execute(select(*columns).where(which).order_by(CsvRow.number)).all()
+    asked = [understood(row.number, row.cells, row.problems) for row in rows]
     choices = {row.number: row.choice for row in rows if row.choice}
     known = load_known(asked, apps)
     plans = plan_rows(asked, {row.number: row.lead for row in rows}, choices, known, clears=upload.clears)
-    values = [_columns(row, one) for row, one in zip(rows, plans, strict=True)]
+    return [_columns(one, row.file_note) | {"id": row.id} for row, one in zip(rows, plans, strict=True)]
+
+
+def _columns(plan: RowPlan, file_note: str) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(plan, name) for name in PLANNED}
+    return values | {"notes": [*plan.notes, file_note]} if file_note else values
+
+
+def _write(upload: CsvUpload, values: list[dict[str, Any]], progress: Callable[[int, int], None] | None = None) -> None:
     db.session.flush()
     for start in range(0, len(values), ROWS_AT_ONCE):
         db.session.execute(sql_update(CsvRow), values[start : start + ROWS_AT_ONCE])
         if progress is not None:
             progress(min(start + ROWS_AT_ONCE, len(values)), len(values))
-    for row in rows:
-        db.session.expire(row)
+    for held in list(db.session.identity_map.values()):  # rows somebody looked at before
+        if isinstance(held, CsvRow):
+            db.session.expire(held)
     count(upload)
-
-
-def _columns(row: CsvRow, plan: RowPlan) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(plan, name) for name in PLANNED}
-    if row.file_note:
-        values["notes"] = [*plan.notes, row.file_note]
-    return values | {"id": row.id}
 
 
 def load_known(rows: Iterable[AskedRow], apps: Mapping[str, AppFields]) -> Known:

@@ -26,6 +26,7 @@ PAGE = 100
 
 
 class UploadState(StrEnum):
+    READING = "reading"  # a large file is being compared with the clients, in the background
     PREVIEW = "preview"
     APPLYING = "applying"
     DONE = "done"
@@ -34,7 +35,7 @@ class UploadState(StrEnum):
 
     @property
     def is_working(self) -> bool:
-        return self in (UploadState.APPLYING, UploadState.UNDOING)
+        return self in (UploadState.READING, UploadState.APPLYING, UploadState.UNDOING)
 
 
 class RowResult(StrEnum):
@@ -133,13 +134,14 @@ class CsvRow(db.Model):
     before: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
     undone: Mapped[str] = mapped_column(default="")  # what undoing it came to, as a sentence
 
-    def asked(self) -> AskedRow:
-        """What the row says, as it was understood when it was read."""
-        return replace(understand(FileRow(self.number, tuple(self.cells))), problems=tuple(self.problems))
-
     @property
     def is_lead(self) -> bool:
         return self.number == self.lead
+
+
+def understood(number: int, cells: list[str], problems: list[str]) -> AskedRow:
+    """What a kept row says, as it was understood when it was read."""
+    return replace(understand(FileRow(number, tuple(cells))), problems=tuple(problems))
 
 
 def find(upload_id: int, now: datetime) -> CsvUpload | None:
@@ -227,8 +229,8 @@ def forget_expired(now: datetime) -> int:
 
 
 def stopped(now: datetime) -> list[int]:
-    """Ids of uploads whose work was cut off; it can go on."""
-    query = select(CsvUpload.id).where(CsvUpload.state.in_([UploadState.APPLYING, UploadState.UNDOING]))
+    """Ids of uploads whose work was cut off, or never begun; it can go on."""
+    query = select(CsvUpload.id).where(CsvUpload.state.in_([state for state in UploadState if state.is_working]))
     return list(db.session.scalars(query.where((CsvUpload.lease_until.is_(None)) | (CsvUpload.lease_until < now))))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import exists, literal_column, select
 
@@ -49,8 +49,7 @@ COVERED_BY_NEAR = (SyncState.PENDING, SyncState.IN_STEP, SyncState.UNLINKED)
 SYNC_ORDER = (SyncState.FAILED, SyncState.CONFLICT, SyncState.PENDING, SyncState.IN_STEP, SyncState.UNLINKED)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One client as the list shows it. `apps` holds (connection id, in_step | pending | conflict | failed | broken)."""
 
     id: int
@@ -180,7 +179,7 @@ class _Reader:
         self.size = size
         self.buckets = _buckets(view, managers)
 
-    def page(self, key: Key | None) -> tuple[list[Any], int]:
+    def page(self, key: Key | None) -> tuple[Sequence[Any], int]:
         """At most one row more than the page holds, in the direction of the key; and the count, capped."""
         backwards = key is not None and key.backwards
         kind = shape_of(self.view)
@@ -192,15 +191,15 @@ class _Reader:
             return self._read(statements.few(replace(shape, ranks=self.buckets)), key) if total else [], total
         return self._many(replace(shape, is_dense=last_id < DENSE), key, total)
 
-    def _many(self, shape: Shape, key: Key | None, total: int | None) -> tuple[list[Any], int]:
-        rows: list[Any] = []
+    def _many(self, shape: Shape, key: Key | None, total: int | None) -> tuple[Sequence[Any], int]:
+        rows: Sequence[Any] = ()
         for bucket in self._buckets_from(key, shape.forwards):
             kind = "" if not self.buckets else "nothing" if bucket is None else "value"
             part = replace(shape, bucket=kind, has_key=key is not None, size=self.size - len(rows))
             found = self._read(statements.many(replace(part, counted=total is None)), key, bucket)
             if total is None and found:
                 total = found[0].total
-            rows += found
+            rows = [*rows, *found] if rows else found
             key = None
             if len(rows) > self.size:
                 break
@@ -214,7 +213,7 @@ class _Reader:
         order = self.buckets if forwards else self.buckets[::-1]
         return order[order.index(self._bucket_of(key)) :] if key is not None else order
 
-    def _read(self, statement: Any, key: Key | None, bucket: Any = None) -> list[Any]:
+    def _read(self, statement: Any, key: Key | None, bucket: Any = None) -> Sequence[Any]:
         values = values_of(self.view)
         if bucket is not None:
             values["bucket"] = bucket
@@ -222,7 +221,7 @@ class _Reader:
             values |= {"key": key.moment if self.view.sort is Sort.CHANGED else key.value, "key_id": key.id}
             if self.buckets:
                 values["key_rank"] = self.buckets.index(self._bucket_of(key))
-        return list(db.session.execute(statement, values))
+        return db.session.execute(statement, values).all()
 
     def _bucket_of(self, key: Key) -> Any:
         """The gathering a key speaks of; the first when the view has none of that name (any more)."""
@@ -264,11 +263,11 @@ def _may_be_few(shape: Shape) -> bool:
 
 
 def _row(row: Any) -> Row:
-    sync = row.sync_state
+    client_id, name, _key, status, manager_id, sync, changed_at = row[:7]
     if row.is_near and sync in COVERED_BY_NEAR:
         sync = NEAR_MATCH
     groups = tuple(sorted(row.groups.split("\n"))) if row.groups else ()
-    return Row(row.id, row.name, row.status, row.manager_id, sync, row.changed_at, groups, _apps(row.apps))
+    return Row(client_id, name, status, manager_id, sync, changed_at, groups, _apps(row.apps))
 
 
 @lru_cache(maxsize=4096)

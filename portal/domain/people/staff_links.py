@@ -53,10 +53,12 @@ def linkings(user: User) -> list[StaffLinking]:
     return [_linking(connection, user) for connection in db.session.scalars(query) if connection.reference.get("staff")]
 
 
-def link_staff(user: User, connection: Connection, remote: Mapping[str, str], *, by: Actor, now: datetime) -> StaffLink:
-    """`remote` has remote_id, name and email. A user has one person per connection; an earlier one is let go.
+def link_staff(
+    user: User, connection: Connection, remote: Mapping[str, str], *, app: str, by: Actor, now: datetime
+) -> StaffLink:
+    """`remote` has remote_id, name and email; `app` is what the app is called. Raises `StaffTaken`.
 
-    Raises `StaffTaken`.
+    A user is one person per connection; an earlier one is let go.
     """
     taken = db.session.execute(
         select(StaffLink, User)
@@ -67,7 +69,7 @@ def link_staff(user: User, connection: Connection, remote: Mapping[str, str], *,
         return taken[0]
     if taken is not None:
         raise StaffTaken(taken[1])
-    unlink_staff(user, connection, by=by, now=now)
+    unlink_staff(user, connection, app=app, by=by, now=now)
     link = StaffLink(
         connection_id=connection.id,
         user_id=user.id,
@@ -77,11 +79,11 @@ def link_staff(user: User, connection: Connection, remote: Mapping[str, str], *,
     )
     db.session.add(link)
     db.session.flush()
-    _record(Verb.STAFF_LINKED, user, connection, link.remote_name, by, now)
+    _record(Verb.STAFF_LINKED, user, link, app, by, now)
     return link
 
 
-def unlink_staff(user: User, connection: Connection, *, by: Actor, now: datetime) -> bool:
+def unlink_staff(user: User, connection: Connection, *, app: str, by: Actor, now: datetime) -> bool:
     """Says whether there was a link."""
     link = db.session.scalar(
         select(StaffLink).where(StaffLink.connection_id == connection.id, StaffLink.user_id == user.id)
@@ -90,7 +92,7 @@ def unlink_staff(user: User, connection: Connection, *, by: Actor, now: datetime
         return False
     db.session.delete(link)
     db.session.flush()
-    _record(Verb.STAFF_UNLINKED, user, connection, link.remote_name, by, now)
+    _record(Verb.STAFF_UNLINKED, user, link, app, by, now)
     return True
 
 
@@ -137,14 +139,14 @@ def _linking(connection: Connection, user: User) -> StaffLinking:
     return StaffLinking(connection, tuple(choices), mine.remote_id if mine else "", suggested)
 
 
-def _record(verb: Verb, user: User, connection: Connection, person: str, by: Actor, now: datetime) -> None:
+def _record(verb: Verb, user: User, link: StaffLink, app: str, by: Actor, now: datetime) -> None:
     activity.record(
         verb,
         by=by,
         now=now,
-        connection_id=connection.id,
+        connection_id=link.connection_id,
         about_user_id=user.id,
         user=user.name,
-        person=person,
-        app=connection.account_name,
+        person=link.remote_name,
+        app=app,
     )

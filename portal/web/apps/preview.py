@@ -21,6 +21,23 @@ from portal.web.guard import actor, current_person, needs
 from portal.web.render import done, is_fragment, render
 
 PAGE = 50
+# What each part of a plan is about, once for all its rows.
+MEANING: dict[Outcome, str] = {
+    Outcome.FAILED: "These could not be looked at.",
+    Outcome.QUARANTINED: "These records could not be understood; they are left alone.",
+    Outcome.CONFLICT: "Changed on both sides. The later change counts; the other value is kept and can be put back.",
+    Outcome.NEAR_MATCH: "Nobody is linked by guesswork: a sync puts these under Matches, for your word.",
+    Outcome.AMBIGUOUS: "Nobody is linked by guesswork: a sync puts these under Matches, for your word.",
+    Outcome.TAKEN: "The client of this name has another record already: a sync puts these under Matches.",
+    Outcome.BROKEN: "The record is gone there. The link is kept and marked, and nothing is sent to it any more.",
+    Outcome.UPDATED: "Changed there since both sides last agreed.",
+    Outcome.PUSHED: "Changed here since both sides last agreed.",
+    Outcome.LINKED: "Exactly the same name, and nobody else is meant: client and record become one.",
+    Outcome.CREATED: "Nobody here has this name: each comes in as a new lead.",
+    Outcome.SKIPPED: "Left out on purpose.",
+    Outcome.HELD_BACK: "Moved meanwhile.",
+    Outcome.UNCHANGED: "",
+}
 TICKED = "ticks-changed"  # the event the bar with the count listens for
 
 # What came of a row when its preview was applied, by what the run noted on it.
@@ -130,6 +147,8 @@ def _values(here: Here, found: SyncRun) -> dict[str, Any]:
         "application": application,
         "overtaken": runs.overtaken_by(found) if application is None else None,
         "link": lambda **changed: page_link("apps.preview", here, found, outcome, name, **changed),
+        "meaning": MEANING,
+        "waits_under_matches": runs.overtaken_by(found) is not None or application is not None,
         "may_tick": may_tick and application is None and bool(ticked),
         **_row_values(here, page.rows),
         **progress_values(here.connection, watched, at),

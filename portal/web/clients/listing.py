@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, current_app, request, stream_with_context, url_for
-from markupsafe import Markup, escape
 
 from portal import integrations
 from portal.db import reading
@@ -18,35 +17,16 @@ from portal.domain.client_list import (
     SYNC_WORDS,
     Choices,
     Filters,
-    Page,
-    Row,
     Sort,
 )
 from portal.domain.client_list import export as exporting
 from portal.domain.people import May
 from portal.web import formats
 from portal.web.clients import screen
+from portal.web.clients.rows import rows
 from portal.web.guard import current_person, needs
 from portal.web.render import render
 
-# What most rows repeat, made once.
-STATUS_CELLS = {
-    status: Markup("<b class={}>{}</b>").format(tone, STATUS_WORDS[status])
-    for status, tone in (("lead", "info"), ("active", "ok"), ("inactive", "muted"), ("archived", "muted"))
-}
-SYNC_CELLS = {
-    state: Markup("<td class={}>{}").format(tone, SYNC_WORDS[state])
-    for state, tone in (
-        ("failed", "bad"), ("conflict", "warn"), ("near_match", "warn"), ("pending", "info"), ("in_step", "calm"),
-        ("unlinked", "muted"),
-    )
-}  # fmt: skip
-# An app's mark in colour, with words on hover, when something about the link is out of the ordinary.
-MARK_TONES = {
-    "pending": ("info", "on its way"), "conflict": ("warn", "conflict"), "failed": ("bad", "not synced"),
-    "broken": ("bad", "link broken"),
-}  # fmt: skip
-FIRST_RIGHT_TO_LEFT = "\u0590"  # no character before it is written from right to left or changes the direction
 COLUMNS = ((Sort.NAME, "Name"), (Sort.STATUS, "Status"), (Sort.MANAGER, "Manager"), (None, "Apps"),
            (Sort.SYNC, "Sync"), (Sort.CHANGED, "Changed"))  # fmt: skip
 NEWEST_FIRST = (Sort.CHANGED,)
@@ -59,6 +39,7 @@ def index() -> Response:
     view, notes = client_list.filters_from(request.args, chosen.known())
     key, more = client_list.key_from(request.args, view.sort)
     page = client_list.listing(view, key, chosen)
+    acts = _acts()
     is_empty = page.total == 0 and not view.is_narrowed
     return render(
         "clients/index.html",
@@ -67,14 +48,14 @@ def index() -> Response:
         view=view,
         notes=notes + more,
         page=page,
-        rows=_rows(page, chosen),
+        rows=rows(page, chosen, can_tick=bool(acts)),
         columns=_columns(view),
         chips=_chips(view, chosen),
         chosen=chosen,
         apps=_app_names(chosen) if chosen.apps else [],
         status_words=STATUS_WORDS,
         sync_words=SYNC_WORDS,
-        acts=_acts(),
+        acts=acts,
         has_none=is_empty and not client_list.has_any(),
         endpoints=current_app.view_functions,
         beginnings=_beginnings,
@@ -105,34 +86,6 @@ def _csv(view: Filters, chosen: Choices) -> Iterator[str]:
         lines += part.count("\r\n")
         yield part
     current_app.logger.info("%s exported clients: %s lines for %r", current_person().email, lines - 1, view.query())
-
-
-def _rows(page: Page, chosen: Choices) -> list[tuple[Any, ...]]:
-    """The cells of each row in the template's order."""
-    names = {one.connection_id: integrations.app_info(one.app).short_name for one in chosen.apps}
-    marks: dict[tuple[tuple[int, str], ...], Markup] = {}
-    for row in page.rows:
-        if row.apps not in marks:
-            marks[row.apps] = _marks(row.apps, names)
-    changes = formats.ago_and_exact(row.changed_at for row in page.rows)
-    return [_cells(row, chosen.people, marks[row.apps], *change) for row, change in zip(page.rows, changes, strict=True)]
-
-
-def _cells(row: Row, people: Mapping[int, str], marks: Markup, changed: str, exactly: str) -> tuple[Any, ...]:
-    manager = people.get(row.manager_id, "") if row.manager_id else ""
-    direction = "" if max(row.name) < FIRST_RIGHT_TO_LEFT else " dir=auto"  # kept apart from what stands around it
-    groups, status = ", ".join(row.groups), STATUS_CELLS[row.status]
-    return row.id, row.name, direction, groups, status, manager, marks, SYNC_CELLS[row.sync], changed, exactly
-
-
-def _marks(apps: tuple[tuple[int, str], ...], names: dict[int, str]) -> Markup:
-    """The apps a client is linked to, by their short names."""
-    found = []
-    for connection, state in apps:
-        name = names.get(connection, "")
-        tone, words = MARK_TONES.get(state, ("", ""))
-        found.append(Markup("<i class={} title='{}'>{}</i>").format(tone, words, name) if tone else escape(name))
-    return Markup(" ").join(found)
 
 
 def _columns(view: Filters) -> list[tuple[str, str | None, str]]:

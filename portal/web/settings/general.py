@@ -153,11 +153,10 @@ def currencies() -> list[tuple[str, str]]:
 @cache
 def locales() -> list[tuple[str, str]]:
     """Language and country as Babel knows them, English ones first."""
-    found = []
-    for name in locale_identifiers():
-        language, _, territory = name.partition("_")
-        if len(territory) == 2 and territory.isalpha():
-            held = Locale.parse(name)
-            label = f"{ENGLISH.languages.get(language, language)} ({ENGLISH.territories.get(territory, territory)})"
-            found.append((name, f"{label}: {format_date(SAMPLE_DAY, 'medium', locale=held)}"))
+    known = [name.split("_") for name in locale_identifiers() if name.count("_") == 1 and len(name.split("_")[1]) == 2]
+    found = [
+        (f"{language}_{country}", f"{ENGLISH.languages[language]} ({ENGLISH.territories[country]})")
+        for language, country in known
+        if language in ENGLISH.languages and country in ENGLISH.territories
+    ]
     return sorted(found, key=lambda choice: (not choice[0].startswith("en_"), choice[1]))

@@ -159,12 +159,12 @@ def link_staff(user_id: int, connection_id: int) -> Response:
     chosen = next((one for one in linking.choices if one.remote_id == form.remote_id.data), None)
     app = integrations.app_info(linking.connection.app).name
     if chosen is None:
-        had = people.unlink_staff(held, linking.connection, by=actor(), now=_now())
+        had = people.unlink_staff(held, linking.connection, app=app, by=actor(), now=_now())
         said = f"{held.name} is no longer linked to anyone in {app}." if had else "Nothing was changed."
     else:
         remote = {"remote_id": chosen.remote_id, "name": chosen.name, "email": chosen.email}
         try:
-            people.link_staff(held, linking.connection, remote, by=actor(), now=_now())
+            people.link_staff(held, linking.connection, remote, app=app, by=actor(), now=_now())
         except StaffTaken as problem:
             db.session.rollback()
             said = f"{chosen.name} in {app} is already linked to {problem.holder.name}. Nothing was changed."
