@@ -12,6 +12,7 @@ import argparse
 import gzip
 import http.client
 import os
+import secrets
 import socket
 import statistics
 import subprocess
@@ -39,7 +40,6 @@ from portal.domain import client_list
 from portal.domain.client_list import Filters
 from portal.domain.clients import ClientGroup
 from portal.domain.people import User, sessions
-from tests.conftest import build_tables
 from tests.databases import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +63,7 @@ def main() -> None:
 
 def measure(database: str, url: str, folder: Path, clients: int, requests: int) -> None:
     settings = Settings(data_dir=folder, database_url=url, scheduler=False, log_level="ERROR")
-    portal = create_app(settings, migrate=False)
+    portal = create_app(settings)
     cookie, pages = _prepare(portal, clients)
     with ExitStack() as stack:
         floor_port = stack.enter_context(_served("benchmarks.floor:app", url, folder))
@@ -114,27 +114,21 @@ def _in_turn(mine: _Asker, theirs: _Asker, requests: int) -> None:
 
 
 def _prepare(portal: Flask, clients: int) -> tuple[str, list[tuple[str, str, str]]]:
-    """Build the practice and sign its admin in. Gives the cookie and the pages: name, address here, address at the floor."""
+    """Build the practice and sign its admin in. Gives the cookie, and for each page its name and both addresses."""
     with portal.app_context():
-        if db.engine.dialect.name == "postgresql":
-            with_trigrams = bool(db.session.scalar(text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")))
-            if with_trigrams:
-                db.session.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
-                db.session.commit()
-        build_tables()
-        if db.engine.dialect.name == "postgresql" and with_trigrams:
-            db.session.execute(
-                text("CREATE INDEX IF NOT EXISTS ix_client_search_body ON client_search USING gin (body gin_trgm_ops)")
-            )
-            db.session.commit()
         admin = db.session.get_one(User, practice.fill(clients))
         token = sessions.begin(admin, now=datetime.now(UTC), address="127.0.0.1", browser="bench", way="password")
         db.session.commit()
         with reading():
             pages = _pages()
         db.session.remove()
+    return _cookie(portal, token), pages
+
+
+def _cookie(portal: Flask, token: str) -> str:
+    """The cookie of a signed-in browser that has been here before: it holds its forgery token already."""
     serializer: Any = portal.session_interface.get_signing_serializer(portal)  # type: ignore[attr-defined]
-    return serializer.dumps({"_user_id": token, "_fresh": True}), pages
+    return serializer.dumps({"_user_id": token, "_fresh": True, "csrf_token": secrets.token_hex(20)})
 
 
 def _pages() -> list[tuple[str, str, str]]:

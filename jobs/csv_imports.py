@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from jobs import queue
 from portal import integrations, sync
 from portal.db import db
-from portal.domain import client_csv
+from portal.domain import client_csv, clients
 from portal.domain.activity import Actor, Origin
 from portal.domain.client_csv import CsvUpload, UploadState
 
@@ -60,6 +60,23 @@ def go_on(now: datetime) -> int:
     for upload_id in waiting:
         start(upload_id, None)
     return len(waiting)
+
+
+def archive_soon(client_ids: list[int], by: Actor) -> None:
+    queue.submit(archive, client_ids, by)
+
+
+def archive(client_ids: list[int], by: Actor) -> int:
+    """Archive these clients, one commit each. Says how many were not archived before."""
+    archived = 0
+    for client_id in client_ids:
+        client = clients.get(client_id, lock=True)
+        if client is not None and clients.archive(client, by=by, now=_now()):
+            archived += 1
+        db.session.commit()
+        if queue.stopping.is_set():
+            break
+    return archived
 
 
 def _breathe(_done: int, _total: int) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_
 
+from portal import token_keeper
 from portal.db import db
 from portal.domain.apps import ConsentAttempt
 from portal.domain.claims import JobClaim
@@ -21,4 +22,6 @@ def run(now: datetime) -> None:
     old = now - KEEP_SESSIONS
     db.session.execute(delete(SignIn).where(or_(SignIn.ended_at < old, SignIn.seen_at < old)))
     db.session.execute(delete(JobClaim).where(JobClaim.claimed_at < now - KEEP_CLAIMS))
+    db.session.commit()
+    token_keeper.drop_unused(now)
     db.session.commit()

@@ -1,6 +1,9 @@
 /* Small conveniences. Every page works without this file; nothing here changes what a page does. */
 "use strict";
 
+/* Says to the style sheet that scripts run: what stands in for them (.no-js) need not show. */
+document.documentElement.classList.add("js");
+
 /* Light or dark as the machine says, unless the person chose. Runs before the first paint. */
 (() => {
   const root = document.documentElement;

@@ -25,8 +25,6 @@ def upgrade() -> None:
     op.create_table(
         "call_window",
         sa.Column("account", sa.String(), nullable=False),
-        sa.Column("minute_started", UtcDateTime(), nullable=True),
-        sa.Column("minute_calls", sa.Integer(), nullable=False),
         sa.Column("recent", JsonValue, nullable=False),
         sa.Column("day_started", UtcDateTime(), nullable=True),
         sa.Column("day_calls", sa.Integer(), nullable=False),

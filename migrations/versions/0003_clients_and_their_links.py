@@ -124,7 +124,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("connection_id", "remote_id", name=op.f("uq_client_link_connection_id_remote_id")),
     )
     with op.batch_alter_table("client_link", schema=None) as batch_op:
-        batch_op.create_index("ix_client_link_client_id", ["client_id"], unique=False)
+        batch_op.create_index(
+            "ix_client_link_client_id",
+            ["client_id", "connection_id", "state", "push_state", "open_conflicts"],
+            unique=False,
+        )
         batch_op.create_index(
             "ix_client_link_push_due",
             ["push_next_at"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import click
 from flask.cli import AppGroup
@@ -10,10 +11,11 @@ from flask.cli import AppGroup
 from portal import integrations
 from portal.commands import console
 from portal.commands.console import Exit, Stop
-from portal.db import db
-from portal.domain import client_csv
+from portal.db import db, reading
+from portal.domain import client_csv, client_list
 from portal.domain.activity import Actor, Origin
 from portal.domain.client_csv import CsvUpload, RowOutcome, RowResult, UnreadableFile
+from portal.domain.client_list import export as exporting
 
 group = AppGroup("clients", help="Export clients to a CSV file, and import them from one.")
 COMMAND = Actor("Command line", Origin.COMMAND)
@@ -38,6 +40,32 @@ DID = {
     RowResult.HELD: "were held back: the client had changed meanwhile",
     RowResult.FAILED: "failed",
 }
+
+
+@console.command(group, "export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
+@click.option("--search", help="Only clients with these words in their name, a contact, an email, a phone or an id.")
+@click.option("--status", help="lead, active, inactive, archived or all; without it all but the archived.")
+@click.option("--view", default="", help="A view of the Clients screen: what stands behind the ? of its address.")
+def export(file: Path, search: str | None, status: str | None, view: str) -> None:
+    """Write clients to FILE as CSV, one row a contact; without FILE to standard output.
+
+    The columns are those an import takes, so that a file can be edited and imported again.
+    """
+    asked = dict(parse_qsl(view.lstrip("?")))
+    asked |= {key: value for key, value in (("q", search), ("status", status)) if value}
+    with reading():
+        chosen = client_list.choices(asked)
+        wanted, not_understood = client_list.filters_from(asked, chosen.known())
+        if not_understood:
+            raise Stop(" ".join(not_understood), Exit.BAD_USAGE)
+        lines = 0
+        with click.open_file(str(file), "w", encoding="utf-8", atomic=str(file) != "-") as target:
+            for part in exporting.csv_parts(wanted, chosen):
+                lines += part.count("\r\n")
+                target.write(part)
+    if str(file) != "-":
+        click.echo(f"{max(lines - 1, 0):,} rows are in {file}.")
 
 
 @console.command(group, "import")

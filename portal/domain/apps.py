@@ -189,8 +189,6 @@ class CallWindow(db.Model):
     """Calls made to one account of a vendor: this minute's and this day's, shared by every process."""
 
     account: Mapped[str] = mapped_column(primary_key=True)  # "<vendor>:<account id>"
-    minute_started: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    minute_calls: Mapped[int] = mapped_column(default=0)
     recent: Mapped[list[float]] = mapped_column(JsonValue, default=list)  # when the last minute's calls ended
     day_started: Mapped[datetime | None] = mapped_column(UtcDateTime)
     day_calls: Mapped[int] = mapped_column(default=0)

@@ -119,7 +119,7 @@ def apply_here(
             what=activity.field_names(changes), app=context.app, changes=changes,
         )  # fmt: skip
     clients.refresh_sync_state(client)
-    return change_to_send(plan, record, context) if may_send else ClientChange({})
+    return change_to_send(plan, record, context, contact_links) if may_send else ClientChange({})
 
 
 def _take_fields(client: Client, plan: Plan, context: Context) -> list[dict[str, Any]]:
@@ -265,7 +265,9 @@ def remember_contacts(contact_links: list[ContactLink], plan: Plan, sent: bool) 
             one.agreed = {**one.agreed, row.field: row.here}
 
 
-def change_to_send(plan: Plan, record: ClientRecord, context: Context) -> ClientChange:
+def change_to_send(
+    plan: Plan, record: ClientRecord, context: Context, contact_links: list[ContactLink]
+) -> ClientChange:
     """What the app is to be told, as adapters take it."""
     fields: dict[str, Any] = {}
     by_contact: dict[str, dict[str, Any]] = {}
@@ -284,7 +286,8 @@ def change_to_send(plan: Plan, record: ClientRecord, context: Context) -> Client
             contacts.append((_with(there, by_contact[there.remote_id]), False))
     if context.connection.direction != "from_app":
         contacts += [(_as_record(pair), True) for pair in plan.pairings if pair.there is None]
-    return ClientChange(fields, tuple(contacts))
+    known = frozenset(one.remote_id for one in contact_links)
+    return ClientChange(fields, tuple(contacts), known)
 
 
 def _with(there: ContactRecord, values: dict[str, Any]) -> ContactRecord:

@@ -6,8 +6,9 @@ Every figure is counted the way the list it leads to counts, so that the two nev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import exists, func, literal, or_, select
+from sqlalchemy import exists, func, literal_column, or_, select
 
 from portal.db import db
 from portal.domain import client_list, runs
@@ -18,21 +19,32 @@ from portal.domain.clients import SyncState
 CAP = 1001  # figures are counted up to here; beyond, "1,000+" is shown
 
 
-# The marks on the rail are asked for with every page, so their statements are built once.
+# The marks on the rail are asked for with every page: one statement, built once, over the bare tables.
+_finding, _connection, _run = Finding.__table__.c, Connection.__table__.c, SyncRun.__table__.c
+_ONE = literal_column("1")
 _OPEN_FINDINGS = select(func.count()).select_from(
-    select(literal(1)).select_from(Finding).where(Finding.state == "open").limit(CAP).subquery()
+    select(_ONE).where(_finding.state == "open").limit(CAP).subquery()
 )
 _NEWEST_STATE = (
-    select(SyncRun.state)
-    .where(SyncRun.connection_id == Connection.id, SyncRun.kind != RunKind.PREVIEW)
-    .order_by(SyncRun.id.desc())
+    select(_run.state)
+    .where(_run.connection_id == _connection.id, _run.kind != RunKind.PREVIEW)
+    .order_by(_run.id.desc())
     .limit(1)
-    .correlate(Connection)
+    .correlate(Connection.__table__)
     .scalar_subquery()
 )
-_A_PERSON_IS_NEEDED = select(
-    exists().where(or_(Connection.state == ConnectionState.NEEDS_RECONNECT, _NEWEST_STATE == RunState.HELD))
+_A_PERSON_IS_NEEDED = exists(
+    select(_ONE).where(or_(_connection.state == ConnectionState.NEEDS_RECONNECT, _NEWEST_STATE == RunState.HELD))
 )
+_MARKS = select(_OPEN_FINDINGS.scalar_subquery(), _A_PERSON_IS_NEEDED)
+
+
+class Marks(NamedTuple):
+    """What the rail says beside its words: open findings, capped, and whether a connection has lost its access or a run
+    waits for somebody's word."""
+
+    findings: int
+    an_app_needs_a_person: bool
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,6 @@ def health() -> list[Health]:
     ]
 
 
-def an_app_needs_a_person() -> bool:
-    """Whether a connection has lost its access, or a run waits for somebody's word."""
-    return bool(db.session.scalar(_A_PERSON_IS_NEEDED))
+def marks() -> Marks:
+    """Both marks of the rail at once."""
+    return Marks(*db.session.execute(_MARKS).one())

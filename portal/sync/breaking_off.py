@@ -59,7 +59,7 @@ def _judge(run: SyncRun, error: Exception, now: datetime) -> tuple[RunState, str
         return RunState.PARTIAL, f"{error.message} It goes on by itself.", error.retry_at
     if isinstance(error, Unavailable) and run.attempt < RETRIES:
         wait = min(RETRY_FIRST * 2 ** (run.attempt - 1), RETRY_LONGEST)
-        return RunState.PARTIAL, f"{error.message} It tries again by itself.", now + wait
+        return RunState.PARTIAL, f"{error.message} It tries again by itself.", max(now + wait, error.retry_at or now)
     if isinstance(error, AdapterError):
         said = f" The app says: {error.vendor_text[:300]}" if error.vendor_text else ""
         return RunState.FAILED, error.message + said, None

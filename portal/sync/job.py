@@ -63,7 +63,7 @@ def prepare(run_id: int, watch: Watch) -> Job:
     since = None if full or connection.cursor is None else connection.cursor - MARGIN
     if run.kind == RunKind.APPLY and run.preview_id is not None:
         preview = db.session.get_one(SyncRun, run.preview_id)
-        since = (preview.started_at or preview.asked_at) - MARGIN
+        since = (preview.cursor_after or preview.asked_at) - MARGIN
     job = Job(
         run_id, connection.id, RunKind(run.kind), full, run.force, run.preview_id,
         Actor(run.by_name, origin, run.by_id, run_id), since, connection.imported_at is None, info,

@@ -154,7 +154,8 @@ def _close_gone_findings(job: Job, reading: Reading) -> None:
 def _send_waiting(job: Job) -> None:
     waiting = list(
         db.session.scalars(
-            select(ClientLink.id).where(
+            select(ClientLink.id)
+            .where(
                 ClientLink.connection_id == job.connection_id,
                 ClientLink.push_state.in_((PushState.READY, PushState.SENDING)),
                 ClientLink.state == LinkState.LINKED,
@@ -171,25 +172,33 @@ def _send_waiting(job: Job) -> None:
 
 
 def _ended(job: Job, token: str) -> RunState:
-    """Close the run and move the connection on, in one transaction."""
+    """Close the run and move the connection on, in one transaction. Raises `LeaseLost` when the run is no longer ours."""
     now = clock()
     job.watch.phase("ending")
     connection = db.session.get_one(Connection, job.connection_id)
+    read_up_to = job.session.by_vendor_clock(job.started)  # the vendor's stamps are by its own clock
     if job.kind == RunKind.SYNC:
-        connection.cursor = job.started
-        connection.last_synced_at = now
+        connection.cursor = read_up_to
         if job.since is None:
             connection.last_full_at = job.started
-    if job.kind != RunKind.PREVIEW and connection.imported_at is None:
-        connection.imported_at = now
-    run = db.session.get_one(SyncRun, job.run_id)
     if job.kind != RunKind.PREVIEW:
+        connection.last_synced_at = now
+        connection.imported_at = connection.imported_at or now
+        run = db.session.get_one(SyncRun, job.run_id)
         activity.record(
             Verb.SYNC_ENDED, by=job.by, now=now, connection_id=connection.id, app=job.info.name, summary=summary(run)
         )
-    runs.end(
-        job.run_id, token, RunState.DONE, now, counts=job.watch.counts, calls=job.session.calls_made,
-        message=job.note, phase="done", cursor_after=connection.cursor,
+    ended = runs.end(
+        job.run_id, token, RunState.DONE, now, counts=job.watch.counts, calls=job.session.calls_made, phase="done",
+        message=" ".join(part for part in (job.note, _not_granted(job)) if part), cursor_after=read_up_to,
     )  # fmt: skip
+    if not ended:
+        raise LeaseLost
     db.session.commit()
     return RunState.DONE
+
+
+def _not_granted(job: Job) -> str:
+    """What the vendor would not let us read, while the rest went on; empty when it was nothing."""
+    missing = sorted(job.session.not_granted)
+    return f"{job.info.short_name} did not let us read {' and '.join(missing)}." if missing else ""

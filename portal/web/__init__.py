@@ -9,9 +9,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
-from flask import Flask, current_app, request, session
+from flask import Flask, current_app, request, session, url_for
 from flask_compress import Compress
 from flask_login import current_user
 
@@ -31,7 +33,7 @@ class RailItem:
     endpoint: str
     icon: str
     may: May | None = None
-    mark: Callable[[], int | bool] | None = None
+    mark: Callable[[overview.Marks], int | bool] | None = None
     mark_means: str = ""
 
 
@@ -39,9 +41,11 @@ RAIL = (
     RailItem("Home", "home.index", "home"),
     RailItem("Clients", "clients.index", "users", May.SEE_CLIENTS),
     RailItem(
-        "Matches", "matches.index", "git-merge", May.SETTLE_MATCHES, overview.open_findings, "waiting for a decision"
+        "Matches", "matches.index", "git-merge", May.SETTLE_MATCHES, attrgetter("findings"), "waiting for a decision"
     ),
-    RailItem("Apps", "apps.index", "apps", May.SEE_APPS, overview.an_app_needs_a_person, "an app needs a person"),
+    RailItem(
+        "Apps", "apps.index", "apps", May.SEE_APPS, attrgetter("an_app_needs_a_person"), "an app needs a person"
+    ),
     RailItem("Settings", "settings.index", "settings", May.MANAGE_SETTINGS),
 )
 
@@ -80,12 +84,26 @@ def frame() -> dict[str, Any]:
     }
 
 
-def rail() -> list[tuple[RailItem, bool, int | bool]]:
-    """The entries this person sees: item, whether it is where they are, and its mark."""
+def rail() -> list[tuple[RailItem, str, bool, int | bool]]:
+    """The entries this person sees: item, its address, whether it is where they are, and its mark."""
     here = (request.endpoint or "").split(".")[0]
-    return [
-        (item, item.endpoint.split(".")[0] == here, item.mark() if item.mark else 0)
-        for item in RAIL
-        if item.endpoint in current_app.view_functions
-        and (item.may is None or (current_user.is_authenticated and current_user.person.may(item.may)))
+    views = current_app.view_functions
+    person = current_user.person if current_user.is_authenticated else None
+    seen = [
+        item for item in RAIL if item.endpoint in views and (item.may is None or (person and person.may(item.may)))
     ]
+    marks = overview.marks() if any(item.mark for item in seen) else None
+    return [
+        (
+            item,
+            _address(item.endpoint),
+            item.endpoint.split(".")[0] == here,
+            item.mark(marks) if item.mark and marks else 0,
+        )
+        for item in seen
+    ]
+
+
+@cache
+def _address(endpoint: str) -> str:
+    return url_for(endpoint)

@@ -6,7 +6,7 @@ here, so that templates only say `{{ run.started_at|moment }}`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -57,7 +57,7 @@ def day(at: datetime | date | None) -> str:
     if at is None:
         return NOTHING
     local = at.astimezone(zone()).date() if isinstance(at, datetime) else at
-    return _day_text(local, locale())
+    return _written_in(locale())[0](local)
 
 
 def clock(at: datetime | None) -> str:
@@ -107,13 +107,13 @@ def ago_and_exact(moments: Iterable[datetime]) -> list[tuple[str, str]]:
 
     The same as `ago` and `exact`, without seconds, at a fraction of the work; a date gets only its time of day added.
     """
-    here, language, now = zone(), locale(), datetime.now(UTC)
+    here, now = zone(), datetime.now(UTC)
+    day_text, time_text_of = _written_in(locale())
     found = []
     for at in moments:
         local = at.astimezone(here)
-        date_text = _day_text(local.date(), language)
+        date_text, time_text = day_text(local.date()), time_text_of(local.hour, local.minute)
         text = date_text if now - at > WEEK else ago(at, now, here)
-        time_text = _time_text(local.hour, local.minute, language)
         found.append((text, time_text if text == date_text else f"{date_text}, {time_text}"))
     return found
 
@@ -178,14 +178,19 @@ def _number_text(figure: int | float | Decimal, language: Locale) -> str:
     return _plain(format_decimal(figure, locale=language))
 
 
-@lru_cache(maxsize=8192)
-def _day_text(day: date, language: Locale) -> str:
-    return format_date(day, "medium", locale=language)
+@lru_cache(maxsize=64)
+def _written_in(language: Locale) -> tuple[Callable[[date], str], Callable[[int, int], str]]:
+    """How a day and a time of day are written in a language; each written once and then remembered."""
 
+    @lru_cache(maxsize=8192)
+    def day_text(day: date) -> str:
+        return format_date(day, "medium", locale=language)
 
-@lru_cache(maxsize=2048)
-def _time_text(hour: int, minute: int, language: Locale) -> str:
-    return _plain(format_time(time(hour, minute), "short", locale=language))
+    @lru_cache(maxsize=24 * 60)
+    def time_text(hour: int, minute: int) -> str:
+        return _plain(format_time(time(hour, minute), "short", locale=language))
+
+    return day_text, time_text
 
 
 @lru_cache(maxsize=64)

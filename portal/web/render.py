@@ -21,6 +21,7 @@ from jinja2_fragments.flask import render_block
 from portal.config import Settings
 
 COMPONENTS = "components.html"
+ALWAYS_THE_SAME = ("icon", "mark")  # macros whose output follows from their arguments alone: made once
 
 
 class Components:
@@ -35,7 +36,7 @@ class Components:
     def __getattr__(self, name: str) -> Any:
         macro = getattr(self._app.jinja_env.get_template(COMPONENTS).module, name)
         if not self._app.debug:
-            setattr(self, name, macro)
+            setattr(self, name, cache(macro) if name in ALWAYS_THE_SAME else macro)
         return macro
 
 
@@ -124,7 +125,7 @@ def absolute(endpoint: str, **values: Any) -> str:
 
 
 def _addresses_of_assets(app: Flask) -> Callable[[str], str]:
-    """`asset(name)`: the address of a static file; it changes when the file does, so browsers may keep it for a year."""
+    """`asset(name)`: the address of a static file. It changes when the file does, so browsers keep it for a year."""
     folder, prefix = Path(app.static_folder or "static"), app.static_url_path or "/static"
 
     def asset(name: str) -> str:

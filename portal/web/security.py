@@ -198,12 +198,19 @@ def _form_expired(_problem: CSRFError) -> Response:
 def _database_busy(problem: OperationalError | InternalError) -> Response:
     """Locked, full, restarting: the request changed nothing and may be repeated (fault rows 75, 76, 78)."""
     log.error("[%s] the database did not take %s %s: %s", request_id(), request.method, request.path, problem.orig)
+    _ask_nobody_who_is_here()
     response = problem_page(503, *TEXTS[503])
     response.headers["Retry-After"] = "5"
     return response
 
 
+def _ask_nobody_who_is_here() -> None:
+    """A page about a database that cannot be used must not need it: Flask-Login would look for the session."""
+    g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]  # set by Flask-Login
+
+
 def _database_damaged(_problem: DatabaseDamaged) -> Response:
+    _ask_nobody_who_is_here()
     return problem_page(
         503,
         "The portal cannot save anything at the moment",

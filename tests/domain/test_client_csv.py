@@ -73,7 +73,12 @@ def test_an_import_makes_what_the_preview_showed_and_is_on_record(database) -> N
                      {"Client Name": "Acme", "Default Contact": "Yes", **KAI}, {"Client Name": "No contact"})  # fmt: skip
     done = apply(upload)
     client = database.scalar(select(Client))
-    assert (client.name, client.phone, client.tax_registered, client.status) == ("Acme", "09 1", True, ClientStatus.LEAD)
+    assert (client.name, client.phone, client.tax_registered, client.status) == (
+        "Acme",
+        "09 1",
+        True,
+        ClientStatus.LEAD,
+    )
     assert [(one.name, one.is_default) for one in client.contacts] == [("Jo", False), ("Kai", True)]
     assert done.results == {"created": 1, "contact_added": 1, "refused": 1}
     assert client.origin_of("phone")["how"] == "csv"
@@ -255,7 +260,9 @@ def test_undoing_archives_new_clients_and_puts_old_values_back(database) -> None
     assert beta.is_archived
     assert [row.undone for row in client_csv.rows(upload)] == ["Put back.", "Put back.", "Archived."]
     assert upload.state == UploadState.UNDONE
-    assert activity.sentence(activity.log(limit=1)[0]) == "Import of the CSV file clients.csv undone: 3 of 3 rows put back"
+    assert (
+        activity.sentence(activity.log(limit=1)[0]) == "Import of the CSV file clients.csv undone: 3 of 3 rows put back"
+    )
 
 
 def test_undoing_leaves_alone_what_somebody_changed_since(database) -> None:
@@ -307,7 +314,11 @@ def test_a_dropped_preview_leaves_no_rows(database) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [("C:\\fakepath\\clients.csv", "clients.csv"), ("a\r\nSet-Cookie: x=1.csv", "aSet-Cookie: x=1.csv"), ("", "unnamed file")],
+    [
+        ("C:\\fakepath\\clients.csv", "clients.csv"),
+        ("a\r\nSet-Cookie: x=1.csv", "aSet-Cookie: x=1.csv"),
+        ("", "unnamed file"),
+    ],
 )
 def test_file_names_are_kept_as_one_plain_line(database, name: str, kept: str) -> None:
     """Fault row 105."""

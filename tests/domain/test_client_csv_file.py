@@ -57,7 +57,10 @@ def test_rows_keep_the_number_the_spreadsheet_shows_beside_them() -> None:
         (lambda names: names[1:], "Column A: “Client Name” stands where “Client ID” belongs, which is missing"),
         (lambda names: names[:-1], "“Default Contact” is missing"),
         (lambda names: (*names, "Xero"), "is one too many"),
-        (lambda names: (names[0], "client name", *names[2:]), "Column B is headed “client name” and should be “Client Name”"),
+        (
+            lambda names: (names[0], "client name", *names[2:]),
+            "Column B is headed “client name” and should be “Client Name”",
+        ),
         (lambda names: (names[1], names[0], *names[2:]), "Column A: “Client Name” comes earlier than it should"),
         (lambda names: (names[0], "", *names[2:]), "Column B has no heading and should be “Client Name”"),
     ],
@@ -158,7 +161,9 @@ def test_a_row_with_slipped_cells_is_refused_and_the_others_are_read() -> None:
 def test_unstorable_characters_refuse_their_row_naming_the_column() -> None:
     """Fault row 84: NUL, control characters, lone surrogates and broken UTF-8 in a cell."""
     rows = [ZOE | {"Phone": "09\x00555"}, ZOE | {"Fax": "1\x07"}, ZOE]
-    data = file(*rows).encode() + file(ZOE | {"Salutation": "Zo"}).encode().split(b"\r\n")[1].replace(b"Zo,", b"Zo\xff,")
+    data = file(*rows).encode() + file(ZOE | {"Salutation": "Zo"}).encode().split(b"\r\n")[1].replace(
+        b"Zo,", b"Zo\xff,"
+    )
     nul, bell, good, broken = (understand(row).problems for row in read(data).rows)
     assert nul == ("Phone: this holds a character that cannot be stored (NUL). Type it again.",)
     assert "Fax" in bell[0]
@@ -174,7 +179,9 @@ def test_cells_guarded_against_formulas_are_read_back_as_they_were(text: str) ->
     assert understand(table.rows[0]).name == text
 
 
-@pytest.mark.parametrize("name", ["𝔄cme 🥝", "شركة\u202e المثال", "e\u0301clair", "a\u200bb", "<script>alert(1)</script>", "';--"])
+@pytest.mark.parametrize(
+    "name", ["𝔄cme 🥝", "شركة\u202e المثال", "e\u0301clair", "a\u200bb", "<script>alert(1)</script>", "';--"]
+)
 def test_unusual_names_are_kept_letter_by_letter(name: str) -> None:
     """Fault row 84: what can be stored is stored, composed (NFC) and otherwise untouched."""
     import unicodedata

@@ -218,15 +218,17 @@ def test_each_choice_does_what_it_says() -> None:
 
 def test_a_choice_of_a_client_that_is_not_offered_is_no_choice() -> None:
     """Fault row 107."""
-    assert outcomes(plan({"Client Name": "Acme", **JO}, known=(here(7, "Acme"), here(8, "Beta")), choices={2: "edit:8"})) == [
-        CHOICE
-    ]
+    assert outcomes(
+        plan({"Client Name": "Acme", **JO}, known=(here(7, "Acme"), here(8, "Beta")), choices={2: "edit:8"})
+    ) == [CHOICE]
 
 
 def test_choosing_the_existing_client_for_a_file_imported_before_changes_nothing() -> None:
     """Fault row 96: the same file twice."""
     known = here(7, "Acme", contact(9, "Jo", "jo@acme.example", True), values={"phone": "1"})
-    assert outcomes(plan({"Client Name": "Acme", "Phone": "1", **JO}, known=(known,), choices={2: "edit:7"})) == [UNCHANGED]
+    assert outcomes(plan({"Client Name": "Acme", "Phone": "1", **JO}, known=(known,), choices={2: "edit:7"})) == [
+        UNCHANGED
+    ]
 
 
 def test_a_row_with_the_id_and_a_row_with_the_name_of_one_client_are_planned_together() -> None:

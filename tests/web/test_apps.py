@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -16,12 +15,11 @@ from portal.db import db
 from portal.domain.apps import (
     Connection,
     ConnectionState,
-    Outcome,
     RunKind,
     RunState,
     SyncRun,
 )
-from tests.cast import make_client, make_connection, make_staff_link, make_user, now, person
+from tests.cast import make_connection, make_staff_link, make_user, now, person
 from tests.cast_runs import make_item, make_preview, make_run, make_tokens, plan_field
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -114,6 +112,21 @@ def test_sync_now_starts_one_run_and_a_second_press_joins_it(
     assert "already running" in sue.get(f"/apps/{connected}").submit("Preview").said
     with app.app_context():
         assert [run.id for run in db.session.scalars(select(SyncRun))] == started == [1]
+
+
+def test_two_people_pressing_at_the_same_moment_get_one_run(
+    sign_in_as: Any, connected: int, app: Any, started: list[int]
+) -> None:
+    """Fault row 70."""
+    browsers = [sign_in_as(who) for who in ("admin", "support") * 3]
+    for one in browsers:
+        one.get(f"/apps/{connected}")
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        pages = list(pool.map(lambda one: one.post(f"/apps/{connected}/runs"), browsers))
+    assert {page.status for page in pages} == {200}
+    assert sum("already running since" in page.said for page in pages) == len(pages) - 1
+    with app.app_context():
+        assert [run.id for run in db.session.scalars(select(SyncRun))] == started
 
 
 def test_pressing_during_the_nightly_run_says_so_and_starts_nothing(
@@ -253,6 +266,29 @@ def test_the_history_pages_through_older_runs(sign_in_as: Any, connected: int, s
     assert "Person 05" not in older.text
 
 
+def test_every_part_of_a_page_can_be_asked_for_alone(sign_in_as: Any, connected: int, story: Any) -> None:
+    with story():
+        connection = db.session.get_one(Connection, connected)
+        run = make_run(connection, counts={"updated": 1})
+        make_item(run, "Acme", plan=[plan_field()])
+        preview = make_preview(connection, counts={"updated": 1})
+        make_item(preview, "Acme", plan=[plan_field()])
+        make_run(connection, state=RunState.HELD, message="it would break 40 links")
+        parts = {
+            f"/apps/{connected}": ("sync", "runs", "run-progress"),
+            f"/apps/{connected}/runs/{run.id}": ("items", "run-progress"),
+            f"/apps/{connected}/previews/{preview.id}": ("plan", "ticks", "run-progress"),
+            "/matches": ("cases",),
+            f"/apps/{connected}/settings": ("form",),
+        }
+    alice = sign_in_as("admin")
+    for url, ids in parts.items():
+        for part in ids:
+            page = alice.get(url, block=part)
+            assert not page.is_whole
+            assert len(page.all(f"//*[@id='{part}']")) == 1
+
+
 def test_what_is_not_there_is_not_found(sign_in_as: Any, connected: int, story: Any) -> None:
     """Fault row 98."""
     with story():
@@ -267,57 +303,6 @@ def test_what_is_not_there_is_not_found(sign_in_as: Any, connected: int, story: 
     ):
         assert alice.get(url).status == 404
     assert alice.post(f"/apps/{connected}/runs/{other}/stops").status == 404
-
-
-@pytest.fixture
-def ended_run(connected: int, story: Any) -> int:
-    with story():
-        connection = db.session.get_one(Connection, connected)
-        client = make_client("Aroha & Tama Ngata")
-        run = make_run(
-            connection,
-            counts={"updated": 1, "failed": 1, "near_match": 1, "unchanged": 40},
-            calls=3,
-            message="All read.",
-        )
-        make_item(
-            run, client.name, client_id=client.id, remote_id="r-1", plan=[plan_field()], reason="Phone changed there"
-        )
-        make_item(run, "=1+1", Outcome.FAILED, reason="It has no name.")
-        make_item(run, "ACME", Outcome.NEAR_MATCH, reason="the names differ only in capital letters")
-        return run.id
-
-
-def test_a_number_opens_exactly_those_records_each_with_its_reason(
-    sign_in_as: Any, connected: int, ended_run: int
-) -> None:
-    """AP-16."""
-    page = sign_in_as("support").get(f"/apps/{connected}/runs/{ended_run}")
-    assert "Calls made" in page.text
-    failed = page.click("Failed 1")
-    names = [one.text_content() for one in failed.all("//table//tbody/tr/th")]
-    assert names[0] == "=1+1"
-    assert "It has no name." in failed.text
-    assert "Aroha" not in failed.find("//table").text_content()
-    updated = page.click("Updated 1")
-    assert "take XPM’s: changed in XPM" in updated.text
-    assert page.links()["Settle it"] == f"/matches?kind=near_match&connection={connected}"
-
-
-def test_a_run_is_exported_with_every_reason_and_no_cell_a_spreadsheet_would_run(
-    sign_in_as: Any, connected: int, ended_run: int
-) -> None:
-    """Fault row 105."""
-    page = sign_in_as("support").get(f"/apps/{connected}/runs/{ended_run}/export")
-    assert page.headers["Content-Type"] == "text/csv; charset=utf-8"
-    rows = list(csv.reader(io.StringIO(page.body.lstrip("\ufeff"))))
-    assert [row[:2] for row in rows[1:]] == [
-        ["failed", "'=1+1"],
-        ["near match", "ACME"],
-        ["updated", "Aroha & Tama Ngata"],
-    ]
-    only = sign_in_as("support").get(f"/apps/{connected}/runs/{ended_run}/export?outcome=updated")
-    assert len(list(csv.reader(io.StringIO(only.body)))) == 2
 
 
 def test_nothing_a_vendor_sends_becomes_markup(sign_in_as: Any, connected: int, story: Any) -> None:

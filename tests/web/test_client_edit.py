@@ -94,7 +94,9 @@ def test_a_name_is_needed_and_everything_else_stays_as_typed(sign_in_as) -> None
 
 
 def test_a_contact_without_a_name_is_asked_for_one(sign_in_as) -> None:
-    page = sign_in_as("member").get("/clients/new").submit("Create client", name="Acme", contact_email="jo@acme.example")
+    page = (
+        sign_in_as("member").get("/clients/new").submit("Create client", name="Acme", contact_email="jo@acme.example")
+    )
     assert page.errors() == {"contact_name": "Give the contact a name, or empty its other fields."}
 
 
@@ -121,7 +123,16 @@ def test_what_cannot_be_stored_is_said_at_its_field(sign_in_as, field: str, type
 
 @pytest.mark.parametrize(
     "name",
-    ["𝔄cme 🥝", "شركة\u202eالمثال", "a\u200bb", "<script>alert(1)</script>", "';-- DROP", "=cmd()", '" onmouseover="x', "a" * 255],
+    [
+        "𝔄cme 🥝",
+        "شركة\u202eالمثال",
+        "a\u200bb",
+        "<script>alert(1)</script>",
+        "';-- DROP",
+        "=cmd()",
+        '" onmouseover="x',
+        "a" * 255,
+    ],
 )
 def test_unusual_names_are_stored_letter_by_letter(story, sign_in_as, name: str) -> None:
     """Fault rows 84 and 102."""
@@ -352,7 +363,9 @@ def test_a_contact_form_sent_twice_adds_one_contact(story, sign_in_as, alone) ->
 
 def test_removing_a_contact_can_be_undone_with_its_ties_to_the_app(story, sign_in_as, alone) -> None:
     with story() as session:
-        client = make_client("Acme", contacts=[{"name": "Jo", "email": "jo@acme.example", "mobile": "021"}, {"name": "Kai"}])
+        client = make_client(
+            "Acme", contacts=[{"name": "Jo", "email": "jo@acme.example", "mobile": "021"}, {"name": "Kai"}]
+        )
         link = make_link(client, make_connection())
         session.add(ContactLink(client_link_id=link.id, contact_id=client.contacts[0].id, remote_id="c-1"))
     page = sign_in_as("member").get("/clients/1").submit("Remove")
@@ -421,7 +434,9 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def search(connection, words):
         asked.append(words)
-        holders = {link.remote_id: db.session.get(Client, link.client_id) for link in db.session.scalars(select(ClientLink))}
+        holders = {
+            link.remote_id: db.session.get(Client, link.client_id) for link in db.session.scalars(select(ClientLink))
+        }
         return [(record, holders.get(record.remote_id)) for record in (FOUND, OTHER)]
 
     monkeypatch.setattr(sync, "search_records", search, raising=False)

@@ -31,7 +31,12 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 
 def linked_client(**details) -> tuple[Client, ClientLink]:
     client = make_client("Acme Corp", phone="09 555 0101", contacts=[{"name": "Jo", "email": "jo@acme.example"}])
-    details = {"seen": ACME.as_json(), "seen_at": now(), "agreed": {"phone": "09 555 0101"}, "agreed_at": now()} | details
+    details = {
+        "seen": ACME.as_json(),
+        "seen_at": now(),
+        "agreed": {"phone": "09 555 0101"},
+        "agreed_at": now(),
+    } | details
     return client, make_link(client, make_connection(), "r-1", **details)
 
 
@@ -65,7 +70,13 @@ def test_a_value_of_tonights_run_names_the_app_and_leads_to_the_run(story, sign_
     with story():
         client, link = linked_client()
         run = make_run(link.connection, trigger="night")
-        mark = {"from": "XPM", "at": now().isoformat(), "how": "schedule", "run": run.id, "connection": link.connection_id}
+        mark = {
+            "from": "XPM",
+            "at": now().isoformat(),
+            "how": "schedule",
+            "run": run.id,
+            "connection": link.connection_id,
+        }
         client.origins = {"phone": mark}
         address = f"/apps/{link.connection_id}/runs/{run.id}"
     page = sign_in_as("admin").get("/clients/1")

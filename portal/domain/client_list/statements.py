@@ -17,7 +17,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     FromClause,
     Integer,
     Select,
@@ -224,15 +223,14 @@ def few(shape: Shape) -> Select[Any]:
 @lru_cache(maxsize=512)
 def many(shape: Shape) -> Select[Any]:
     """A page, or its part within one gathering, of a view of any size; reads in the order of an index."""
+    extra = [count(replace(shape, counted=False), CAP + 1).scalar_subquery().label("total")] if shape.counted else []
     branches = [_walk(shape, condition) for condition in _branches(shape)]
-    page: Select[Any] | CompoundSelect[Any] = branches[0]
-    if len(branches) > 1:
-        parts = [select(one.subquery(f"part_{place}")) for place, one in enumerate(branches)]
-        merged = union_all(*parts).subquery("merged")
-        page = select(merged).order_by(*_directed(shape, _order(shape, merged.c))).limit(shape.size + 1)
-    if not shape.counted:
-        return _shown(shape, page)
-    return _shown(shape, page, count(replace(shape, counted=False), CAP + 1).scalar_subquery().label("total"))
+    if len(branches) == 1:  # in the order of one index: what stands beside a row is looked up as it is met
+        return branches[0].add_columns(*extra, *_beside(Client.__table__))
+    parts = [select(one.subquery(f"part_{place}")) for place, one in enumerate(branches)]
+    merged = union_all(*parts).subquery("merged")
+    page = select(merged).order_by(*_directed(shape, _order(shape, merged.c))).limit(shape.size + 1)
+    return _shown(shape, page, *extra)
 
 
 def _branches(shape: Shape) -> list[list[ColumnElement[bool]]]:

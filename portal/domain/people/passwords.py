@@ -7,6 +7,7 @@ passwords, names, keyboard rows and dates.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable
 from functools import cache
 
@@ -47,7 +48,7 @@ def closed(password: str) -> str:
 def fits(kept: str | None, password: str) -> bool:
     """Whether this is the password. Takes as long when there is none to compare with."""
     try:
-        return _hasher.verify(kept or _of_nobody(), password) and kept is not None
+        return _hasher.verify(kept or _of_nobody(), password) and bool(kept)
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False
 
@@ -59,7 +60,7 @@ def is_outdated(kept: str) -> bool:
 
 @cache
 def _of_nobody() -> str:
-    return _hasher.hash("nobody has this password")
+    return _hasher.hash(secrets.token_urlsafe())
 
 
 def _words(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import unicodedata
 from datetime import datetime
 
 import pyotp
@@ -50,7 +51,7 @@ def use(user: User, code: str, *, now: datetime) -> bool:
     db.session.refresh(user, with_for_update=True)
     if user.totp_secret is None:
         return False
-    typed = "".join(character for character in code if character.isdigit())
+    typed = "".join(str(unicodedata.decimal(character)) for character in code if character.isdecimal())
     totp = pyotp.TOTP(user.totp_secret, interval=STEP_SECONDS)
     present = int(now.timestamp()) // STEP_SECONDS
     for step in range(present - DRIFT, present + DRIFT + 1):

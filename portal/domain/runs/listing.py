@@ -119,12 +119,21 @@ def application(preview: SyncRun) -> SyncRun | None:
 
 
 def items(
-    run: SyncRun, outcome: Outcome | None = None, after_id: int = 0, limit: int = 50, name: str = ""
+    run: SyncRun,
+    outcome: Outcome | None = None,
+    after_id: int = 0,
+    limit: int = 50,
+    name: str = "",
+    *,
+    with_record: bool = False,
 ) -> list[RunItem]:
-    """Rows of one outcome or, outcome by outcome, of all; `after_id` is the last row already shown."""
+    """Rows of one outcome or, outcome by outcome, of all; `after_id` is the last row already shown.
+
+    `with_record`: also the record as read, which is the bulk of a row and which few lists show.
+    """
     found: list[RunItem] = []
     for one, start in _stretches(run, outcome, after_id, IN_ORDER):
-        query = _rows(run, one, name).where(RunItem.id > start).order_by(RunItem.id)
+        query = _rows(run, one, name, with_record).where(RunItem.id > start).order_by(RunItem.id)
         found += db.session.scalars(query.limit(limit - len(found)))
         if len(found) >= limit:
             break
@@ -132,12 +141,18 @@ def items(
 
 
 def items_before(
-    run: SyncRun, outcome: Outcome | None, before_id: int, limit: int = 50, name: str = ""
+    run: SyncRun,
+    outcome: Outcome | None,
+    before_id: int,
+    limit: int = 50,
+    name: str = "",
+    *,
+    with_record: bool = False,
 ) -> list[RunItem]:
     """The rows just above `before_id`, in the same order as `items`."""
     found: list[RunItem] = []
     for one, start in _stretches(run, outcome, before_id, tuple(reversed(IN_ORDER))):
-        query = _rows(run, one, name).order_by(RunItem.id.desc())
+        query = _rows(run, one, name, with_record).order_by(RunItem.id.desc())
         if start:
             query = query.where(RunItem.id < start)
         found += db.session.scalars(query.limit(limit - len(found)))
@@ -147,14 +162,21 @@ def items_before(
 
 
 def item_page(
-    run: SyncRun, outcome: Outcome | None = None, *, after: int = 0, before: int = 0, name: str = "", limit: int = 50
+    run: SyncRun,
+    outcome: Outcome | None = None,
+    *,
+    after: int = 0,
+    before: int = 0,
+    name: str = "",
+    limit: int = 50,
+    with_record: bool = False,
 ) -> ItemPage:
     """One page of rows, and from where the pages around it go on."""
     if before:
-        rows = items_before(run, outcome, before, limit + 1, name)
+        rows = items_before(run, outcome, before, limit + 1, name, with_record=with_record)
         more_above, rows = len(rows) > limit, rows[-limit:]
         return ItemPage(rows, rows[0].id if rows and more_above else None, rows[-1].id if rows else None)
-    rows = items(run, outcome, after, limit + 1, name)
+    rows = items(run, outcome, after, limit + 1, name, with_record=with_record)
     more_below, rows = len(rows) > limit, rows[:limit]
     return ItemPage(rows, rows[0].id if rows and after else None, rows[-1].id if rows and more_below else None)
 
@@ -185,9 +207,10 @@ def names_here(items: list[RunItem]) -> dict[int, str]:
     return {row.id: row.name for row in rows}
 
 
-def _rows(run: SyncRun, outcome: Outcome, name: str) -> Select[tuple[RunItem]]:
-    """Without the record as read, which no list shows and which is the bulk of a row."""
-    query = select(RunItem).where(RunItem.run_id == run.id, RunItem.outcome == outcome).options(defer(RunItem.record))
+def _rows(run: SyncRun, outcome: Outcome, name: str, with_record: bool) -> Select[tuple[RunItem]]:
+    query = select(RunItem).where(RunItem.run_id == run.id, RunItem.outcome == outcome)
+    if not with_record:
+        query = query.options(defer(RunItem.record))
     if name:
         query = query.where(RunItem.name.icontains(name, autoescape=True))
     return query

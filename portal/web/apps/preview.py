@@ -21,6 +21,7 @@ from portal.web.guard import actor, current_person, needs
 from portal.web.render import done, is_fragment, render
 
 PAGE = 50
+POSITION = ("after", "before")  # where in a long plan the reader is
 # What each part of a plan is about, once for all its rows.
 MEANING: dict[Outcome, str] = {
     Outcome.FAILED: "These could not be looked at.",
@@ -115,18 +116,17 @@ def apply(connection_id: int, run_id: int) -> Response:
 
 def _back(here: Here, found: SyncRun, message: str, tone: str = "ok") -> Response:
     """To the same page with the same filters."""
-    outcome = request.form.get("outcome") or None
-    return done(
-        message, "apps.preview", tone=tone, connection_id=here.connection.id, run_id=found.id,
-        outcome=outcome, q=request.form.get("q") or None, after=request.form.get("after") or None,
-    )  # fmt: skip
+    place = {key: request.form[key] for key in ("outcome", "q", *POSITION) if request.form.get(key)}
+    return done(message, "apps.preview", tone=tone, connection_id=here.connection.id, run_id=found.id, **place)
 
 
 def _values(here: Here, found: SyncRun) -> dict[str, Any]:
     at, may_tick = now(), current_person().may(May.RUN_SYNCS)
     outcome, name = asked_outcome(), request.args.get("q", "").strip()[:200]
     is_ready = found.state == RunState.DONE
-    page = runs.item_page(found, outcome, after=asked_id("after"), before=asked_id("before"), name=name, limit=PAGE)
+    page = runs.item_page(
+        found, outcome, after=asked_id("after"), before=asked_id("before"), name=name, limit=PAGE, with_record=True
+    )
     ticked = runs.ticked(found) if is_ready else {}
     application = runs.application(found)
     applying = application if application is not None and RunState(application.state).is_open else None
@@ -137,7 +137,7 @@ def _values(here: Here, found: SyncRun) -> dict[str, Any]:
         "is_ready": is_ready,
         "outcome": outcome,
         "name": name,
-        "after": asked_id("after"),
+        "position": {key: asked_id(key) for key in POSITION if asked_id(key)},
         "page": page,
         "counts": [(one, count, runs.WOULD_DO[one][count != 1]) for one, count in runs.counted(found)],
         "total": runs.looked_at(found),

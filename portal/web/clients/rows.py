@@ -7,8 +7,9 @@ itself and handed through four blocks, were half of what the page cost. Every te
 from __future__ import annotations
 
 from functools import lru_cache
+from html import escape
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from portal import integrations
 from portal.domain.client_list import STATUS_WORDS, SYNC_WORDS, Choices, Page, Row
@@ -31,15 +32,18 @@ def rows(page: Page, chosen: Choices, *, can_tick: bool) -> Markup:
     """The page's rows; with a box to tick for those who may do something to many clients."""
     names = {one.connection_id: integrations.app_info(one.app).short_name for one in chosen.apps}
     times = formats.ago_and_exact(row.changed_at for row in page.rows)
+    known: dict[tuple[tuple[int, str], ...], tuple[tuple[str, str], ...]] = {}
     made = []
     for row, (changed, exactly) in zip(page.rows, times, strict=True):
         id = row.id
         tick = f"<input type=checkbox name=id value={id} aria-labelledby=c{id}>" if can_tick else ""
-        marks = tuple((names[connection], state) for connection, state in row.apps if connection in names)
+        marks = known.get(row.apps)
+        if marks is None:
+            marks = known[row.apps] = tuple((names[one], state) for one, state in row.apps if one in names)
         middle = _middle(row.status, chosen.people.get(row.manager_id or 0, ""), marks, row.sync)
         name = f"<a id=c{id} href=/clients/{id}{_direction(row.name)}>{escape(row.name)}</a>{_groups(row)}"
-        made.append(f'<tr><td>{tick}<td>{name}{middle}<td title="{escape(exactly)}">{escape(changed)}\n')
-    return Markup("".join(made))  # noqa: S704  # every text in it was escaped above
+        made.append(f'<tr><td>{tick}<td>{name}{middle}<td title="{exactly}">{changed}\n')
+    return Markup("".join(made))  # noqa: S704  # every text in it is a date of ours or was escaped
 
 
 def _direction(name: str) -> str:
@@ -63,4 +67,4 @@ def _middle(status: str, manager: str, marks: tuple[tuple[str, str], ...], sync:
 
 def _mark(name: str, state: str) -> str:
     tone, words = MARK_TONES.get(state, ("", ""))
-    return f'<i class={tone} title="{words}">{escape(name)}</i>' if tone else str(escape(name))
+    return f'<i class={tone} title="{words}">{escape(name)}</i>' if tone else escape(name)

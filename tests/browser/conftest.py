@@ -1,0 +1,147 @@
+"""Journeys in real Chromium over the running demo.
+
+`visitor` is Priya, an admin, signed in, at a portal whose practice is connected and imported. `someone("member")` is
+another person with a browser of their own; `someone(None)` has not signed in. `world.control` changes the other side.
+
+Every page of a journey is judged: see `tests/browser/visitor.py`. When a journey fails, a picture of the page is kept
+in the test's own folder and named in the report.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, StorageState, expect, sync_playwright
+
+from portal.demo import facts
+from tests.browser.visitor import DESK, Visitor
+from tests.browser.world import World, running
+
+HERE = Path(__file__).parent
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+EMAILS = {role: email for _name, email, role in facts.PEOPLE}
+
+expect.set_options(timeout=20_000)  # of patience with a busy machine; nothing waits longer than it has to
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first import goes first: it finds the portal as it was founded, and all others want it done."""
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in ours:
+        item.add_marker("browser")
+    first = [item for item in ours if item.path.name == "test_first_import.py"]
+    rest = [item for item in ours if item not in first]
+    ordered = iter(first + rest)
+    items[:] = [next(ordered) if item.path.is_relative_to(HERE) else item for item in items]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+    if program is None:
+        reason = "There is no Chromium on this machine; install the package chromium to run the journeys."
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """The demo as it was founded; the first journey connects it."""
+    with running() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def sign_ins(world: World, chromium: Browser) -> Callable[[str], StorageState]:
+    """The cookies of a person who signed in once, by role; signing in is a journey of its own."""
+    kept: dict[str, StorageState] = {}
+
+    def of(role: str) -> StorageState:
+        if role not in kept:
+            context = chromium.new_context()
+            visitor = Visitor(context, world.url)
+            visitor.open("/sign-in")
+            visitor.sign_in(EMAILS[role], facts.PASSWORD)
+            kept[role] = context.storage_state()
+            context.close()
+        return kept[role]
+
+    return of
+
+
+@pytest.fixture
+def someone(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    world: World,
+    chromium: Browser,
+    sign_ins: Callable[[str], StorageState],
+) -> Iterator[Callable[..., Visitor]]:
+    """A person with a browser: `someone("member")`, `someone(None, java_script_enabled=False)`."""
+    visitors: list[Visitor] = []
+
+    def comes(role: str | None = "admin", **context: Any) -> Visitor:
+        settings = {"viewport": DESK, "reduced_motion": "reduce", "color_scheme": "light"} | context
+        if role is not None:
+            settings["storage_state"] = sign_ins(role)
+        has_scripts = bool(context.get("java_script_enabled", True))
+        visitors.append(Visitor(chromium.new_context(**settings), world.url, has_scripts=has_scripts))
+        visitors[-1].looked_at = LOOKED_AT
+        return visitors[-1]
+
+    yield comes
+    report = request.node.stash.get(OUTCOME, None)
+    if report is not None and report.failed:
+        for number, visitor in enumerate(visitors):
+            picture = tmp_path / f"visitor-{number}.png"
+            visitor.keep_picture(picture)
+            request.node.add_report_section("teardown", "pictures", f"{visitor.page.url}: {picture}")
+        request.node.add_report_section("teardown", "the portal's log", world.log)
+    for visitor in visitors:
+        visitor.context.close()
+    if report is not None and report.passed:
+        for visitor in visitors:
+            visitor.is_content()
+
+
+LOOKED_AT: set[str] = set()  # pages and states measured by any journey of this session
+OUTCOME = pytest.StashKey[pytest.TestReport]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if report.when == "call":
+        item.stash[OUTCOME] = report
+    return report
+
+
+@pytest.fixture(scope="session")
+def connected(world: World, chromium: Browser, sign_ins: Callable[[str], StorageState]) -> World:
+    """The world with its practice connected and imported, whoever did that."""
+    context = chromium.new_context(storage_state=sign_ins("admin"), viewport=DESK)
+    visitor = Visitor(context, world.url)
+    visitor.open("/apps")
+    if visitor.page.get_by_role("button", name="Connect to your account").count():
+        visitor.press("Connect to your account")
+        visitor.press("Allow access")
+        visitor.press("Enable")
+        visitor.press("Sync now")
+        expect(visitor.page.locator("#run-progress .flash")).to_contain_text(re.compile("finished"), timeout=120_000)
+    context.close()
+    return world
+
+
+@pytest.fixture
+def visitor(connected: World, someone: Callable[..., Visitor]) -> Visitor:
+    return someone("admin")
