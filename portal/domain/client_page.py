@@ -33,7 +33,7 @@ from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
 from portal.domain.links import Check
 from portal.domain.people import User
 from portal.domain.planning import Side, contact_values, is_blank, values_of
-from portal.domain.records import ClientRecord, client_from_json
+from portal.domain.records import Address, ClientRecord, client_from_json
 from portal.domain.staff import staff_of
 
 RECENT = 5  # activities on the summary
@@ -218,7 +218,14 @@ def _contact_rows(
 
 
 def _row(label: str, here: Any, there: Any, agreed: Mapping[str, Any], name: str, way: Way, held: str) -> FieldRow:
-    return FieldRow(label, here, there, agreed.get(name), name in agreed, same(here, there), way, held)
+    values = (whole(name, value) for value in (here, there, agreed.get(name)))
+    return FieldRow(label, *values, name in agreed, same(here, there), way, held)
+
+
+def whole(field: str, value: Any) -> Any:
+    """An address from its five parts, as JSON keeps them; any other value as it is."""
+    is_address = field in ("address", "postal_address") and isinstance(value, list) and len(value) == 5
+    return Address(*value) if is_address else value
 
 
 def same(one: Any, other: Any) -> bool:
@@ -330,4 +337,4 @@ def connections_of_runs(run_ids: set[int]) -> dict[int, int]:
     if not run_ids:
         return {}
     rows = db.session.execute(select(SyncRun.id, SyncRun.connection_id).where(SyncRun.id.in_(run_ids)))
-    return {run_id: connection_id for run_id, connection_id in rows}
+    return dict(rows)

@@ -12,7 +12,7 @@ from portal.domain.apps import ClientLink, Outcome, PushState, RunItem
 from portal.domain.clients import Client
 from portal.domain.matching import Index, Kind
 from portal.domain.records import ClientRecord, RecordState, client_from_json
-from portal.sync.applying import Applier
+from portal.sync.applying import OF_KIND, Applier
 from portal.sync.job import Job, note_sent
 from portal.sync.matchbook import build_index
 from portal.sync.reading import Known, Reading
@@ -34,6 +34,9 @@ class PreviewApplier:
     def apply(self, item: RunItem) -> None:
         """One row. New clients are marked by `mark_created`, once their batch is in."""
         record = client_from_json(item.record or {})
+        if item.outcome in OF_KIND.values():
+            self._put_on_the_list(item, record)
+            return
         if not item.is_included:
             self._leave_out(item, record)
             return
@@ -69,6 +72,14 @@ class PreviewApplier:
             if ids:
                 db.session.execute(update(RunItem).where(RunItem.id.in_(ids)).values(applied=word))
         db.session.commit()
+
+    def _put_on_the_list(self, item: RunItem, record: ClientRecord) -> None:
+        """Who this is stays for a person to say; nothing is ticked for that, and nothing else is done."""
+        item_id = item.id
+        db.session.commit()
+        if self.applier.index.match(record).kind in OF_KIND:
+            self.applier.apply(record)
+        self._mark(item_id, "under Matches")
 
     def _leave_out(self, item: RunItem, record: ClientRecord) -> None:
         item.applied = "left out"

@@ -125,7 +125,7 @@ def test_a_file_that_is_no_client_list_is_refused_with_what_to_do(run: Run, tmp_
     (tmp_path / "odd.csv").write_bytes(content)
     refused = run("clients", "import", "--apply", tmp_path / "odd.csv")
     assert refused.exit_code == 2
-    assert len(refused.output.split()) > 5
+    assert refused.output.rstrip().endswith(".")
 
 
 def test_a_file_of_two_hundred_megabytes_is_refused_unread(run: Run, tmp_path: Path) -> None:

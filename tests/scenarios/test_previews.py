@@ -57,6 +57,18 @@ def test_applying_does_exactly_what_was_ticked(world: World) -> None:
     assert [one.remote_name for one in left_out] == ["Unwanted Ltd"]
 
 
+def test_applying_puts_what_only_a_person_can_settle_on_the_list(world: World) -> None:
+    cast.make_client("Acme Corp")
+    db.session.commit()
+    world.control.create("acme corp", tenant=world.tenant)
+    preview = world.done(kind=RunKind.PREVIEW)
+    run = apply(world, preview)
+    assert run.counts["near_match"] == 1
+    assert [one.remote_name for one in findings.open_findings()] == ["acme corp"]
+    assert rows(preview)["acme corp"].applied == "under Matches"
+    assert count(Client) == 1
+
+
 def test_a_field_that_was_unticked_stays_as_it_is_and_is_offered_again(world: World) -> None:
     there = world.control.create("Harbour Cafe Ltd", phone="1", fax="1", tenant=world.tenant)
     world.done()

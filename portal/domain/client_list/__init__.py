@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import exists, literal_column, select
+from sqlalchemy import Integer, bindparam, exists, false, literal_column, select, union_all
 
 from portal.db import db
 from portal.domain.apps import Connection, ConnectionState
@@ -94,35 +94,39 @@ class Choices:
 
 
 _user, _client, _one = User.__table__.c, Client.__table__.c, literal_column("1")
+_connection, _group = Connection.__table__.c, Group.__table__.c
 _PRESENT = _client.archived_at.is_(None)
-_PEOPLE = select(
-    _user.id,
-    _user.name,
-    exists(select(_one).where(_client.manager_id == _user.id, _PRESENT)).label("manages"),
-    exists(select(_one).where(_client.partner_id == _user.id, _PRESENT)).label("partners"),
-)
-_connection = Connection.__table__.c
-_APPS = (
-    select(_connection.id, _connection.app, _connection.account_name)
-    .where(_connection.state != ConnectionState.CHOOSING)
-    .order_by(_connection.id)
+# All of it is asked for with every page: one statement, its parts told apart by their first column.
+_CHOICES = union_all(
+    select(
+        literal_column("'person'").label("kind"),
+        _user.id,
+        _user.name,
+        literal_column("''").label("app"),
+        exists(select(_one).where(_client.manager_id == _user.id, _PRESENT)).label("manages"),
+        exists(select(_one).where(_client.partner_id == _user.id, _PRESENT)).label("partners"),
+    ),
+    select(literal_column("'app'"), _connection.id, _connection.account_name, _connection.app, false(), false()).where(
+        _connection.state != ConnectionState.CHOOSING
+    ),
+    select(literal_column("'group'"), _group.id, _group.name, literal_column("''"), false(), false()).where(
+        _group.id == bindparam("the_group", type_=Integer)
+    ),
 )
 
 
 def choices(args: Mapping[str, str] | None = None) -> Choices:
     """What there is to choose from, and the group that `args` names."""
-    people = sorted(db.session.execute(_PEOPLE), key=lambda row: (fold(row.name), row.id))
-    group_id = number((args or {}).get("group", ""))
-    groups: dict[int, str] = {}
-    if group_id is not None:
-        name = db.session.scalar(select(Group.name).where(Group.id == group_id))
-        groups = {} if name is None else {group_id: name}
+    held: dict[str, list[Any]] = {"person": [], "app": [], "group": []}
+    for row in db.session.execute(_CHOICES, {"the_group": number((args or {}).get("group", ""))}):
+        held[row.kind].append(row)
+    people = sorted(held["person"], key=lambda row: (fold(row.name), row.id))
     return Choices(
         {row.id: row.name for row in people},
         [(row.id, row.name) for row in people if row.manages],
         [(row.id, row.name) for row in people if row.partners],
-        [AppChoice(*row) for row in db.session.execute(_APPS)],
-        groups,
+        sorted((AppChoice(row.id, row.app, row.name) for row in held["app"]), key=lambda one: one.connection_id),
+        {row.id: row.name for row in held["group"]},
     )
 
 

@@ -16,6 +16,7 @@ from portal.db import db, reading
 from portal.domain import activity, client_page, clients, links, owned_fields
 from portal.domain.activity import Activity, Origin
 from portal.domain.apps import Connection, LinkState
+from portal.domain.client_page import whole
 from portal.domain.clients import Client, ClientStatus
 from portal.domain.csv_cells import safe_cell
 from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
@@ -176,6 +177,12 @@ def website(address: str) -> str:
     return Markup('<a href="{0}" rel="noreferrer nofollow">{0}</a>').format(address)
 
 
+@screen.app_template_filter()
+def read_as(change: dict[str, Any], side: str) -> str:
+    """The old or the new value of a changed field, as a person reads it."""
+    return formats.value(whole(change.get("field", ""), change.get(side)))
+
+
 def _settled_already(client: Client) -> Response:
     db.session.rollback()
     return done("That conflict is settled already.", ".page", tone="info", client_id=client.id)
@@ -240,7 +247,8 @@ def _conflict(client: Client, held: Any) -> dict[str, Any]:
     won, lost = (held.here, held.there) if held.winner == "here" else (held.there, held.here)
     app = _app_name(client_page.connection_of(held))
     return {
-        "id": held.id, "label": f"{contact.name}: {label}" if contact else label, "won": won, "lost": lost, "app": app,
+        "id": held.id, "label": f"{contact.name}: {label}" if contact else label, "app": app,
+        "won": formats.value(whole(held.field, won)), "lost": formats.value(whole(held.field, lost)),
         "won_from": "here" if held.winner == "here" else app, "lost_from": app if held.winner == "here" else "here",
         "why": held.why, "here_by": held.here_changed_by, "here_at": held.here_changed_at,
         "there_at": held.there_changed_at, "at": held.at,
@@ -290,7 +298,8 @@ def _log_csv(client_id: int) -> Iterator[str]:
         at, how = one.at.isoformat(timespec="seconds"), ORIGINS[Origin(one.origin)]
         first = (at, activity.sentence(one), one.actor_name, how)
         for change in one.changes or [{}]:
-            fields = (change.get("label", ""), change.get("old"), change.get("new"))
+            field = change.get("field", "")
+            fields = (change.get("label", ""), whole(field, change.get("old")), whole(field, change.get("new")))
             writer.writerow([safe_cell(cell if isinstance(cell, str) else _cell(cell)) for cell in (*first, *fields)])
         yield out.getvalue()
         out.seek(0)

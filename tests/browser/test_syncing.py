@@ -1,0 +1,127 @@
+"""One client in two places: a change on either side arrives at the other, and what loses is kept."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.visitor import Visitor
+from tests.browser.world import World
+
+SYNCED = re.compile(r"Sync finished after")
+PANEL = "/apps/1"
+
+
+def test_a_change_here_arrives_at_the_other_side_by_itself(visitor: Visitor, connected: World) -> None:
+    """XPM-10: saving a linked client sends that one record at once."""
+    name = "Aoraki Legal Limited"
+    open_client(visitor, name)
+    visitor.look()
+    visitor.follow("Edit", visitor.page.locator(".head"))
+    visitor.is_at(f"Edit {name}")
+    visitor.look()
+    field(visitor, "Phone").fill("04 555 0177")
+    visitor.press("Save")
+    visitor.is_at(name)
+    visitor.is_told("Sent to XPM")
+    assert connected.remote(name)["fields"]["Phone"] == "04 555 0177"
+    visitor.sees(re.compile("Phone 04 555 0177 .*Priya Sharma"))
+    visitor.look("after a change")
+    visitor.follow("Activity", visitor.page.locator(".tabs"))
+    visitor.is_at(f"Activity of {name}")
+    visitor.sees("04 555 0177")
+    visitor.look()
+
+
+def test_a_change_on_the_other_side_is_here_after_sync_now(visitor: Visitor, connected: World) -> None:
+    name = "Aotea Dental Limited"
+    page = visitor.open(f"{connected.sandbox_url}/clients?q=Aotea+Dental")
+    visitor.follow(name)
+    page.get_by_label("Phone").first.fill("03 555 0188")
+    visitor.press("Save the details")
+    expect(page.get_by_label("Phone").first).to_have_value("03 555 0188")
+
+    visitor.open(PANEL)
+    sync_now(visitor)
+    visitor.look("after a sync")
+    visitor.follow("1 updated", page.locator("#run-progress"))
+    visitor.is_at(re.compile("^Sync of "))
+    visitor.look("what was updated")
+    visitor.follow(name, page.locator(".list"))
+    visitor.is_at(name)
+    visitor.sees(re.compile("Phone 03 555 0188 .*From XPM"))
+
+
+def test_what_loses_a_conflict_is_shown_and_can_be_put_back(visitor: Visitor, connected: World) -> None:
+    """XPM-14: both sides changed one field; nothing is lost, and a person decides with one click."""
+    name = "Aoraki Vineyards Limited"
+    record = connected.remote(name)
+    open_client(visitor, name)
+    connected.control.change(str(record["uuid"]), Phone="07 555 0001")
+    visitor.follow("Edit", visitor.page.locator(".head"))
+    field(visitor, "Phone").fill("07 555 0002")
+    visitor.press("Save")
+    conflict = visitor.page.locator(".conflict")
+    reload_until(visitor, conflict.count)
+    expect(conflict).to_contain_text("Phone was changed here and in")
+    expect(conflict).to_contain_text("07 555 0001")
+    expect(conflict).to_contain_text("07 555 0002")
+    visitor.look("conflict")
+    there = phone_of(connected, name)
+    other = {"07 555 0001": "07 555 0002", "07 555 0002": "07 555 0001"}[there]
+    visitor.press("Put back", conflict)
+    visitor.is_told("Sent to XPM")
+    expect(conflict).to_have_count(0)
+    assert phone_of(connected, name) == other
+    visitor.sees(re.compile(f"Phone {other}"))
+
+
+def test_a_near_match_is_aligned_and_linked_in_one_click(visitor: Visitor, connected: World) -> None:
+    """QBO-5: names that differ only in capital letters wait for a word, and one click settles it."""
+    visitor.open(PANEL)
+    sync_now(visitor, whole=True)
+    visitor.open("/matches")
+    visitor.look()
+    case = visitor.page.locator(".case").filter(
+        has=visitor.page.get_by_role("heading", name="McKenzie Motors Ltd", exact=True)
+    )
+    expect(case).to_contain_text("They differ only in capital letters")
+    visitor.press("Use XPM’s spelling", case)
+    visitor.is_told("McKenzie Motors Ltd")
+    expect(case).to_have_count(0)
+    open_client(visitor, "McKenzie Motors Ltd")
+    visitor.sees("XPM in step")
+    visitor.follow("Apps", visitor.page.locator(".tabs"))
+    visitor.is_at("Apps of McKenzie Motors Ltd")
+    visitor.look()
+
+
+def open_client(visitor: Visitor, name: str) -> None:
+    """By way of the list, as people do."""
+    visitor.open("/clients")
+    visitor.page.locator("#narrow [name=q]").fill(name)
+    visitor.page.wait_for_url(re.compile("q="))
+    visitor.page.locator("#rows").get_by_role("link", name=name, exact=True).click()
+    visitor.is_at(name)
+
+
+def field(visitor: Visitor, label: str):  # type: ignore[no-untyped-def]  # Playwright's own type says it all
+    """The box of a form; its label may go on with “optional”."""
+    return visitor.page.locator("#form").get_by_label(re.compile(f"^{label}")).first
+
+
+def sync_now(visitor: Visitor, *, whole: bool = False) -> None:
+    """Press the button on the panel and watch until it is done."""
+    visitor.press("Sync now")
+    expect(visitor.page.locator("#run-progress .flash")).to_contain_text(SYNCED, timeout=60_000)
+
+
+def reload_until(visitor: Visitor, found) -> None:  # type: ignore[no-untyped-def]  # a count, asked anew
+    expect(visitor.page.locator("#sync-state")).not_to_contain_text("Being sent")
+    if not found():
+        visitor.page.reload()
+
+
+def phone_of(world: World, name: str) -> str:
+    return str(world.remote(name)["fields"]["Phone"])
