@@ -1,9 +1,12 @@
 # Everything a person does with this project. `make` alone lists it.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -p tests.strictness
+PARALLEL := -n auto --dist loadfile
+NO_DATABASE := --ignore=tests/house --ignore=tests/sandbox --ignore=tests/commands/test_demo.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-sqlite test-postgresql test-browser lint format types house bench screens lock clean
+.PHONY: help run test test-sqlite test-postgresql test-browser lint format types bench screens lock clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -11,17 +14,17 @@ help:  ## list what can be made
 run: .venv/run.stamp .venv/front-end.stamp  ## start the portal and sandbox vendors to play with; Ctrl-C stops both
 	@$(BIN)/python -m portal.demo
 
-test: test-sqlite test-postgresql test-browser  ## run every test on SQLite and PostgreSQL, and in the browser
+test: test-sqlite test-postgresql test-browser  ## run every test: on SQLite, on PostgreSQL, in the browser
 
 test-sqlite: .venv/dev.stamp .venv/front-end.stamp
-	$(BIN)/pytest -m "not browser and not postgresql" -n 2
+	$(PYTEST) -m "not browser and not postgresql" $(PARALLEL)
 
 test-postgresql: .venv/dev.stamp .venv/front-end.stamp
-	TEST_DATABASE=postgresql $(BIN)/pytest -m "not browser" -n 2
+	TEST_DATABASE=postgresql $(PYTEST) -m "not browser" $(PARALLEL) $(NO_DATABASE)
 
 test-browser: .venv/dev.stamp .venv/front-end.stamp
 	@.ci/chromium
-	$(BIN)/pytest -m browser
+	$(PYTEST) -m browser
 
 lint: .venv/dev.stamp  ## check style and formatting
 	$(BIN)/ruff check .
@@ -35,7 +38,8 @@ types: .venv/dev.stamp  ## check types
 	$(BIN)/mypy
 
 bench: .venv/dev.stamp .venv/front-end.stamp  ## measure pages and syncs against bare loops beside them
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m benchmarks.list_pages
+	$(BIN)/python -m benchmarks.syncs
 
 screens: .venv/dev.stamp .venv/front-end.stamp  ## take a picture of every screen, into screens/
 	@.ci/chromium

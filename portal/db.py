@@ -21,6 +21,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import JSON, DateTime, Enum, MetaData, Text, TypeDecorator, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from portal.keys import Vault
@@ -91,6 +92,11 @@ def apart(engine: Engine, *, only_read: bool = False) -> Iterator[Session]:
     mode = reading() if only_read else writing()
     with mode, Session(engine, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def lost_a_race(error: DBAPIError) -> bool:
+    """Whether PostgreSQL undid this transaction only because another got in its way: doing it again may well work."""
+    return getattr(error.orig, "sqlstate", None) in ("40001", "40P01")  # serialization failure, deadlock
 
 
 class UtcDateTime(TypeDecorator[datetime]):

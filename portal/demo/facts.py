@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PASSWORD = "counterpart-demo"  # noqa: S105 - printed on the screen of everybody who starts the demo
+PASSWORD = "counterpart-demo"  # printed on the screen of everybody who starts the demo
 SEED = 7
 SANDBOX_CLIENTS = 1200
 # name, email, role

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 START_LIMIT = 60.0  # seconds until both must answer
 LOOK_EVERY = 0.1
 SANDBOX_CLIENT_ID = "counterpart-sandbox"
-SANDBOX_SECRET = "sandbox-secret"  # noqa: S105 - the sandbox asks for one and protects nothing
+SANDBOX_SECRET = "sandbox-secret"  # the sandbox asks for one and protects nothing
 
 
 class DemoProblem(Exception):

@@ -132,7 +132,7 @@ SENTENCES: dict[Verb, str] = {
     Verb.APP_LOST: "Access to {account} in {app} ended: {reason}",
     Verb.APP_SETTINGS_CHANGED: "Settings of {app} changed: {what}",
     Verb.APP_CREDENTIALS_CHANGED: "App credentials for {app} changed",
-    Verb.SYNC_ASKED: "{app} sync started",
+    Verb.SYNC_ASKED: "{app}: {what} started",
     Verb.SYNC_ENDED: "{app} sync ended: {summary}",
     Verb.SYNC_HELD: "{app} sync held for a person: {reason}",
     Verb.SYNC_RELEASED: "{app} sync released although it was held: {reason}",

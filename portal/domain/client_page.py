@@ -218,8 +218,8 @@ def _contact_rows(
 
 
 def _row(label: str, here: Any, there: Any, agreed: Mapping[str, Any], name: str, way: Way, held: str) -> FieldRow:
-    values = (whole(name, value) for value in (here, there, agreed.get(name)))
-    return FieldRow(label, *values, name in agreed, same(here, there), way, held)
+    was = whole(name, agreed.get(name))
+    return FieldRow(label, whole(name, here), whole(name, there), was, name in agreed, same(here, there), way, held)
 
 
 def whole(field: str, value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import exists, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, exists, func, literal_column, or_, select
 
 from portal.db import db
 from portal.domain import client_list, runs
@@ -21,10 +21,8 @@ CAP = 1001  # figures are counted up to here; beyond, "1,000+" is shown
 
 # The marks on the rail are asked for with every page: one statement, built once, over the bare tables.
 _finding, _connection, _run = Finding.__table__.c, Connection.__table__.c, SyncRun.__table__.c
-_ONE = literal_column("1")
-_OPEN_FINDINGS = select(func.count()).select_from(
-    select(_ONE).where(_finding.state == "open").limit(CAP).subquery()
-)
+_ONE: ColumnElement[int] = literal_column("1")
+_OPEN_FINDINGS = select(func.count()).select_from(select(_ONE).where(_finding.state == "open").limit(CAP).subquery())
 _NEWEST_STATE = (
     select(_run.state)
     .where(_run.connection_id == _connection.id, _run.kind != RunKind.PREVIEW)

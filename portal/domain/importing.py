@@ -38,11 +38,11 @@ class Importer:
         dialect = db.engine.dialect
         self._into = {model: QuickInsert(model.__table__, dialect) for model in TABLES}
         mark = "?" if dialect.paramstyle == "qmark" else "%s"
-        self._find_group = f'SELECT id, name FROM "group" WHERE connection_id = {mark} AND remote_id = {mark}'  # noqa: S608
+        self._find_group = f'SELECT id, name FROM "group" WHERE connection_id = {mark} AND remote_id = {mark}'  # noqa: S608  # only the driver's placeholder goes in
         self._add_group = (
-            f'INSERT INTO "group" (connection_id, remote_id, name) VALUES ({mark}, {mark}, {mark}) RETURNING id'  # noqa: S608
+            f'INSERT INTO "group" (connection_id, remote_id, name) VALUES ({mark}, {mark}, {mark}) RETURNING id'  # noqa: S608  # only the driver's placeholder goes in
         )
-        self._name_group = f'UPDATE "group" SET name = {mark} WHERE id = {mark}'  # noqa: S608
+        self._name_group = f'UPDATE "group" SET name = {mark} WHERE id = {mark}'  # noqa: S608  # only the driver's placeholder goes in
 
     def bring_in(self, record: ClientRecord, within: SqlConnection, reason: str = "") -> int:
         """A new client linked to this record, a Lead (CL-01), in the transaction of `within`. Gives the client's id.

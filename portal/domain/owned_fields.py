@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from portal.domain.apps import Connection, LinkState
 from portal.domain.clients import Client
@@ -22,17 +22,20 @@ class AppFields(Protocol):
     def client_fields(self) -> Mapping[str, str]: ...
 
 
-def owned_by(connection: Connection, apps: Mapping[str, AppFields]) -> dict[str, str]:
-    """Field → the app's name, for the fields this connection keeps. None while it cannot read or only sends."""
+App = TypeVar("App", bound=AppFields)
+
+
+def owned_by(connection: Connection, apps: Mapping[str, App]) -> dict[str, App]:
+    """Field → the app, for the fields this connection keeps. None while it cannot read or only sends."""
     app = apps.get(connection.app)
     if app is None or not connection.is_usable or connection.direction == "to_app" or connection.level != "everything":
         return {}
-    return {field: app.name for field, flow in app.client_fields.items() if flow == PULL}
+    return {field: app for field, flow in app.client_fields.items() if flow == PULL}
 
 
-def owners(client: Client, apps: Mapping[str, AppFields]) -> dict[str, str]:
-    """Field → the name of the app that owns it, over all working links of the client."""
-    found: dict[str, str] = {}
+def owners(client: Client, apps: Mapping[str, App]) -> dict[str, App]:
+    """Field → the app that owns it, over all working links of the client."""
+    found: dict[str, App] = {}
     for link in client.links:
         if link.state == LinkState.LINKED:
             found.update(owned_by(link.connection, apps))

@@ -1,7 +1,7 @@
 """What is to happen to each field of one client and its record: take theirs, send ours, or nothing. PURE.
 
-Three values decide: what both sides last agreed on, what stands here, what stands there. A change on one side travels to
-the other; a change on both is a conflict, which the later change wins and of which the loser is kept (XPM-14).
+Three values decide: what both sides last agreed on, what stands here, what stands there. A change on one side travels
+to the other; a change on both is a conflict, which the later change wins and of which the loser is kept (XPM-14).
 Values are as JSON keeps them: text, bool or None, an address as its five parts, a person as {"id", "name"}.
 """
 
@@ -15,9 +15,6 @@ from typing import Any
 
 from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
 from portal.domain.records import ClientRecord, ContactRecord
-
-HELD_SHARE = 0.30  # of the linked records; octoDNS uses the same for DNS zones
-HELD_FROM = 10  # records; below this a share says little
 
 TWO_WAY, PULL = "two-way", "pull"
 
@@ -378,26 +375,3 @@ def pair_contacts(side: Side, record: ClientRecord) -> tuple[tuple[ContactPairin
     present = {contact.remote_id for contact in record.contacts}
     gone = tuple(link.remote_id for link in side.contact_links if link.remote_id not in present)
     return tuple(pairings), gone
-
-
-@dataclass(frozen=True, slots=True)
-class Danger:
-    """What the safety catch saw."""
-
-    linked: int
-    blanked: int
-    orphaned: int
-
-    @property
-    def is_held(self) -> bool:
-        """Whether a person must look first: more than 30 % of ten or more linked records."""
-        return self.linked >= HELD_FROM and (self.blanked + self.orphaned) > HELD_SHARE * self.linked
-
-    def sentence(self, app: str) -> str:
-        share = round(100 * (self.blanked + self.orphaned) / self.linked) if self.linked else 0
-        lost = []
-        if self.orphaned:
-            lost.append(f"mark {self.orphaned:,} links as broken")
-        if self.blanked:
-            lost.append(f"empty fields of {self.blanked:,} clients")
-        return f"it would {' and '.join(lost)}, {share} % of the {self.linked:,} clients linked to {app}"

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.exc import OperationalError
 
-from portal.db import db
+from portal.db import db, lost_a_race
 from portal.domain import carrying, clients, findings, links
 from portal.domain.apps import ClientLink, Connection, ContactLink, Outcome, RunItem
 from portal.domain.carrying import Context
@@ -23,6 +23,7 @@ from portal.sync.runs import Watch
 log = logging.getLogger(__name__)
 _ITEM = insert(RunItem.__table__)
 
+RACES = 3  # lost to other transactions, before the record is given up for this run
 OF_KIND = {Kind.NEAR_MATCH: Outcome.NEAR_MATCH, Kind.AMBIGUOUS: Outcome.AMBIGUOUS, Kind.TAKEN: Outcome.TAKEN}
 
 
@@ -49,8 +50,7 @@ class Applier:
             self.newcomers.add(record, match.reason)
             return Outcome.CREATED
         try:
-            outcome = self._apply(record, match, left_out or set())
-            db.session.commit()
+            outcome = self._apply_again(record, match, left_out or set())
         except OperationalError:
             db.session.rollback()
             raise  # the database, not the record: the run ends and goes on later
@@ -63,6 +63,19 @@ class Applier:
         if outcome is not None:
             self.watch.count(outcome)
         return outcome
+
+    def _apply_again(self, record: ClientRecord, match: Match, left_out: set[str]) -> Outcome | None:
+        """Apply and commit; once more when another transaction only got in the way."""
+        for tries_left in range(RACES, -1, -1):
+            try:
+                outcome = self._apply(record, match, left_out)
+                db.session.commit()
+                return outcome
+            except OperationalError as error:
+                db.session.rollback()
+                if not tries_left or not lost_a_race(error):
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     def finish(self) -> None:
         """What is done in batches, or was left undone by a run that was killed."""
@@ -96,6 +109,8 @@ class Applier:
         self.index.take(client.id, match.candidates[0].name, record.remote_id)
         self._item(Outcome.LINKED, record, client_id=client.id, reason=match.reason, plan=rows_of(made))
         if made.conflicts:
+            both = [row for row in rows_of(made) if row["action"].startswith("conflict")]
+            self._item(Outcome.CONFLICT, record, client_id=client.id, reason=made.conflicts[0].why, plan=both)
             self.watch.count(Outcome.CONFLICT)
         return Outcome.LINKED
 

@@ -6,6 +6,8 @@ import logging
 import uuid
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import DBAPIError
+
 from jobs import queue
 from portal import integrations
 from portal.adapters.base import AdapterError, NeedsReconnect, RateLimited, Unavailable
@@ -60,6 +62,10 @@ def _judge(run: SyncRun, error: Exception, now: datetime) -> tuple[RunState, str
     if isinstance(error, Unavailable) and run.attempt < RETRIES:
         wait = min(RETRY_FIRST * 2 ** (run.attempt - 1), RETRY_LONGEST)
         return RunState.PARTIAL, f"{error.message} It tries again by itself.", max(now + wait, error.retry_at or now)
+    if isinstance(error, DBAPIError) and run.attempt < RETRIES:
+        log.warning("run %s: the database failed", run.id, exc_info=error)
+        message = "The database could not be used for a while; what was done until then stays. It goes on by itself."
+        return RunState.PARTIAL, message, now + RETRY_FIRST
     if isinstance(error, AdapterError):
         said = f" The app says: {error.vendor_text[:300]}" if error.vendor_text else ""
         return RunState.FAILED, error.message + said, None

@@ -6,8 +6,9 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.domain.apps import ClientLink
-from portal.domain.planning import Danger, is_blank, values_of
+from portal.domain.planning import is_blank, values_of
 from portal.domain.records import ClientRecord, RecordState, client_from_json
+from portal.domain.safety_catch import Danger
 from portal.sync.reading import Known, Reading
 
 BATCH = 200

@@ -89,7 +89,7 @@ def note_sent(job: Job, link_id: int, outcome: Outcome) -> None:
             remote_id=link.remote_id,
             name=client.name,
             reason=link.push_error or f"changes made here were sent to {job.info.short_name}",
-        )  # fmt: skip
+        )
     )
     db.session.commit()
     job.watch.count(outcome)

@@ -16,8 +16,8 @@ from portal.db import db
 from portal.domain import activity
 from portal.domain.activity import SYSTEM, Actor, Origin, Verb
 from portal.domain.apps import Connection, ConnectionState, RunState, RunTrigger, SyncRun
-from portal.domain.claims import same_process_lives
-from portal.sync.runs import OPEN, request_run, start
+from portal.domain.claims import ME, same_process_lives
+from portal.sync.runs import OPEN, at_work, request_run, start
 
 SILENCE = 90.0  # seconds without a heartbeat before a worker nobody can ask is held for gone; longest single wait is 65
 LONG = timedelta(hours=1)  # XPM-11
@@ -44,6 +44,8 @@ def recover(now: datetime) -> list[int]:
 
 
 def _is_gone(run: SyncRun) -> bool:
+    if run.lease_by and run.lease_by.startswith(f"{ME}/"):
+        return run.lease_by not in at_work
     alive = same_process_lives(run.lease_by.split("/")[0] if run.lease_by else None)
     if alive is not None:
         return not alive
@@ -65,7 +67,7 @@ def _resume(run: SyncRun, now: datetime, message: str) -> list[int]:
             lease_by=None,
             ended_at=run.ended_at or now,
             message=message,
-        )  # fmt: skip
+        )
     )
     if not closed.rowcount:  # type: ignore[attr-defined]  # an UPDATE's result has a rowcount
         db.session.rollback()

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs import queue
+from portal import integrations
 from portal.adapters.http import Wait
 from portal.db import db
 from portal.domain import activity
@@ -19,7 +20,11 @@ from portal.domain.apps import Connection, IllegalMove, Outcome, RunKind, RunSta
 from portal.domain.claims import ME
 
 PROGRESS_EVERY = 0.25  # seconds; writing it on every record costs more than the record
+WHAT = {RunKind.SYNC: "sync", RunKind.PREVIEW: "preview", RunKind.APPLY: "applying of a preview"}
 OPEN = (RunState.QUEUED, RunState.RUNNING)
+
+
+at_work: set[str] = set()  # leases this process is working under; a lease of ours that is not here has lost its worker
 
 
 class Stopped(Exception):
@@ -60,6 +65,11 @@ def request_run(
         if quicker is None:
             raise
         return quicker, True
+    if resumes is None:
+        activity.record(
+            Verb.SYNC_ASKED, by=by, now=now, connection_id=connection.id,
+            app=integrations.app_info(connection.app).name, what=WHAT[kind],
+        )  # fmt: skip
     return run, False
 
 
@@ -171,7 +181,7 @@ class Watch:
                 calls=self.calls(),
                 counts=self.counts,
                 message=self._note,
-            )  # fmt: skip
+            )
             .returning(SyncRun.cancel_asked)
         ).first()
         db.session.commit()

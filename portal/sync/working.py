@@ -45,20 +45,27 @@ def work(run_id: int) -> RunState:
     token = runs.take(run_id, clock())
     if token is None:
         return RunState(db.session.get_one(SyncRun, run_id).state)
+    runs.at_work.add(token)
+    try:
+        return _work(run_id, token)
+    finally:
+        runs.at_work.discard(token)
+
+
+def _work(run_id: int, token: str) -> RunState:
     watch = Watch(run_id, token)
     try:
         job = prepare(run_id, watch)
         watch.calls = lambda: job.session.calls_made
         _do(job)
-        state = _ended(job, token)
+        return _ended(job, token)
     except LeaseLost:
         db.session.rollback()
         log.warning("run %s was taken over by another worker; this one lets go", run_id)
         return RunState(db.session.get_one(SyncRun, run_id).state)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it was, the run's row has to say it
         db.session.rollback()
-        state = broke_off(run_id, token, watch, error)
-    return state
+        return broke_off(run_id, token, watch, error)
 
 
 def _do(job: Job) -> None:
@@ -172,7 +179,7 @@ def _send_waiting(job: Job) -> None:
 
 
 def _ended(job: Job, token: str) -> RunState:
-    """Close the run and move the connection on, in one transaction. Raises `LeaseLost` when the run is no longer ours."""
+    """Close the run and move the connection on, in one transaction. Raises `LeaseLost` when it is no longer ours."""
     now = clock()
     job.watch.phase("ending")
     connection = db.session.get_one(Connection, job.connection_id)

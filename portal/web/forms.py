@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, PasswordField, SelectChoice, StringField
+from wtforms import (  # type: ignore[attr-defined]  # SelectChoice is newer than the stubs
+    HiddenField,
+    PasswordField,
+    SelectChoice,
+    StringField,
+)
 
 from portal.domain.text import clean_line
 

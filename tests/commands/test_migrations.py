@@ -115,7 +115,7 @@ def _start_portal(make: Callable[[], Any], gate: Any, results: Any) -> None:
         with app.app_context():
             results.put(start.revisions()[0])
             db.engine.dispose()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it was is the test's answer
+    except (Exception, SystemExit) as error:  # whatever it was is the test's answer
         results.put(repr(error))
 
 

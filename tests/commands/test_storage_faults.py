@@ -22,12 +22,11 @@ from portal.db import db, reading
 from portal.domain.people import Firm, the_firm
 from tests.cast import make_client, make_firm
 from tests.commands.conftest import Run, fresh_database
-from tests.databases import Postgres, chosen_database
+from tests.databases import Postgres
 from tests.reading import Browser
 
 Story = Callable[[], AbstractContextManager[Any]]
 MakeApp = Callable[..., Flask]
-only_sqlite = pytest.mark.skipif(chosen_database() != "sqlite", reason="this is about SQLite's file")
 
 
 @pytest.fixture

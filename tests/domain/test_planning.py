@@ -14,7 +14,6 @@ from portal.domain.planning import (
     Action,
     ContactHere,
     ContactLinkHere,
-    Danger,
     Plan,
     Policy,
     Side,
@@ -24,6 +23,7 @@ from portal.domain.planning import (
     values_of,
 )
 from portal.domain.records import Address, ClientRecord, ContactRecord, StaffRef
+from portal.domain.safety_catch import Danger
 
 FIELDS = {
     "name": "two-way", "address": "two-way", "phone": "two-way", "partner": "two-way", "website": "pull",
@@ -37,7 +37,8 @@ AGREED = {name: values_of(RECORD)[name] for name in FIELDS}
 
 def made(
     here: dict[str, Any] | None = None, there: dict[str, Any] | None = None, *, here_at: datetime | None = NOON,
-    times: Times | None = None, agreed: dict[str, Any] | None = None, holds: dict[str, str] | None = None, **policy: Any,
+    times: Times | None = None, agreed: dict[str, Any] | None = None, holds: dict[str, str] | None = None,
+    **policy: Any,
 ) -> Plan:  # fmt: skip
     side = Side({**AGREED, **(here or {})}, dict.fromkeys(FIELDS, here_at), AGREED if agreed is None else agreed,
                 holds=holds or {})  # fmt: skip

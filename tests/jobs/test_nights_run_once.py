@@ -22,7 +22,7 @@ TICK = timedelta(minutes=13)  # coarser than in life, and never on the hour
 
 
 @pytest.fixture
-def night_watch(database, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN001, ANN201
+def night_watch(database, monkeypatch: pytest.MonkeyPatch):
     """Ticks through time in a zone; every run asked for ends at once. Gives the local dates that had a run."""
     monkeypatch.setattr(nightly, "start", lambda _run_id: None)
 
@@ -70,7 +70,7 @@ def days(first: date, last: date) -> dict[str, int]:
         ("America/Santiago", date(2026, 4, 5)),
     ],
 )
-def test_the_nights_around_a_clock_change_have_one_run_each(night_watch, zone: str, day: date) -> None:  # noqa: ANN001
+def test_the_nights_around_a_clock_change_have_one_run_each(night_watch, zone: str, day: date) -> None:
     """Fault rows 62, 63 and 64, with a process that runs through the change."""
     place = ZoneInfo(zone)
     start = datetime(day.year, day.month, day.day, 12, tzinfo=place).astimezone(UTC) - timedelta(days=2)
@@ -78,7 +78,7 @@ def test_the_nights_around_a_clock_change_have_one_run_each(night_watch, zone: s
     assert seen == {**days(day - timedelta(days=2), day + timedelta(days=2))}
 
 
-def test_a_date_the_calendar_skipped_has_no_run(night_watch) -> None:  # noqa: ANN001
+def test_a_date_the_calendar_skipped_has_no_run(night_watch) -> None:
     """Fault row 65."""
     start = datetime(2011, 12, 28, 20, tzinfo=UTC)
     seen = night_watch("Pacific/Apia", start, datetime(2012, 1, 1, 12, tzinfo=UTC))
@@ -87,7 +87,7 @@ def test_a_date_the_calendar_skipped_has_no_run(night_watch) -> None:  # noqa: A
     assert set(seen.values()) == {1}
 
 
-def test_a_zone_changed_just_before_midnight_neither_doubles_nor_skips(night_watch) -> None:  # noqa: ANN001
+def test_a_zone_changed_just_before_midnight_neither_doubles_nor_skips(night_watch) -> None:
     """Fault row 66."""
     start = datetime(2026, 5, 4, 11, 0, tzinfo=UTC)  # 4 May, 23:00 in Auckland
     night_watch("Pacific/Auckland", start, datetime(2026, 5, 4, 11, 59, tzinfo=UTC))
@@ -100,7 +100,7 @@ def test_a_zone_changed_just_before_midnight_neither_doubles_nor_skips(night_wat
     assert dates() == {"2026-05-04": 1, "2026-05-05": 1, "2026-05-06": 1}
 
 
-def test_a_portal_that_was_down_at_midnight_runs_once_when_it_is_back(night_watch) -> None:  # noqa: ANN001
+def test_a_portal_that_was_down_at_midnight_runs_once_when_it_is_back(night_watch) -> None:
     """Fault row 67, JB-02."""
     place = ZoneInfo("Pacific/Auckland")
     down = datetime(2026, 5, 4, 23, 50, tzinfo=place).astimezone(UTC)
@@ -112,7 +112,7 @@ def test_a_portal_that_was_down_at_midnight_runs_once_when_it_is_back(night_watc
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=1), -timedelta(hours=1), -timedelta(days=1)])
-def test_a_clock_that_jumps_gives_no_date_two_runs(night_watch, jump: timedelta) -> None:  # noqa: ANN001
+def test_a_clock_that_jumps_gives_no_date_two_runs(night_watch, jump: timedelta) -> None:
     """Fault row 68."""
     start = datetime(2026, 5, 4, 11, 50, tzinfo=UTC)
     night_watch("Pacific/Auckland", start, start + timedelta(minutes=30))
@@ -122,7 +122,7 @@ def test_a_clock_that_jumps_gives_no_date_two_runs(night_watch, jump: timedelta)
     assert set(dates().values()) == {1}
 
 
-def test_the_first_night_is_the_one_after_the_app_was_connected(database, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_the_first_night_is_the_one_after_the_app_was_connected(database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nightly, "start", lambda _run_id: None)
     cast.make_firm()
     enabled = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)  # 14:00 in Auckland
@@ -134,7 +134,7 @@ def test_the_first_night_is_the_one_after_the_app_was_connected(database, monkey
     assert dates() == {"2026-05-05": 1}
 
 
-def test_a_paused_or_broken_connection_has_no_night(database, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_a_paused_or_broken_connection_has_no_night(database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nightly, "start", lambda _run_id: None)
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
     cast.make_connection(account_name="Paused", enabled_at=long_ago, settings={"nightly": False})
@@ -144,7 +144,7 @@ def test_a_paused_or_broken_connection_has_no_night(database, monkeypatch: pytes
     assert dates() == {}
 
 
-def test_a_run_longer_than_a_day_is_not_joined_by_a_second_one(database, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_a_run_longer_than_a_day_is_not_joined_by_a_second_one(database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fault row 71."""
     monkeypatch.setattr(nightly, "start", lambda _run_id: None)
     cast.make_connection(enabled_at=datetime(2026, 1, 1, tzinfo=UTC))
@@ -183,7 +183,7 @@ def test_six_processes_in_the_same_minute_make_one_run(app: Flask, monkeypatch: 
 
 
 def test_a_job_that_always_fails_stops_no_other_and_is_tried_less_and_less_often(
-    database, monkeypatch: pytest.MonkeyPatch  # noqa: ANN001
+    database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fault row 73."""
     tried: list[str] = []
@@ -205,7 +205,7 @@ def test_a_job_that_always_fails_stops_no_other_and_is_tried_less_and_less_often
     assert tried.count("broken") == 3  # at 0, 30 and 90 seconds
 
 
-def test_a_job_with_a_slot_runs_once_a_slot(database, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_a_job_with_a_slot_runs_once_a_slot(database, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[datetime] = []
     monkeypatch.setattr(schedule, "JOBS", (schedule.Job("tidy", "", timedelta(hours=6), ran.append),))
     now = datetime(2026, 5, 4, 13, tzinfo=UTC)

@@ -113,9 +113,7 @@ class World:
 
 
 @pytest.fixture
-def make_world(
-    make_app: Callable[..., Flask], running: Running
-) -> Callable[..., AbstractContextManager[World]]:
+def make_world(make_app: Callable[..., Flask], running: Running) -> Callable[..., AbstractContextManager[World]]:
     from contextlib import contextmanager
 
     @contextmanager

@@ -235,7 +235,7 @@ def test_one_bad_record_costs_only_itself(world: World, monkeypatch: pytest.Monk
 
     original = Importer._client
 
-    def fails_for_one(importer: Importer, record, mark):  # noqa: ANN001, ANN202
+    def fails_for_one(importer: Importer, record, mark):
         if record.name == "Bad Ltd":
             raise ValueError("this one cannot be stored")
         return original(importer, record, mark)
@@ -302,3 +302,75 @@ def test_a_run_killed_anywhere_doubles_and_loses_nothing(
         assert count(Contact) == sum(len(one["contacts"]) for one in there if one["uuid"] in set(linked))
         searchable = db.session.execute(select(func.count()).select_from(db.text("client_search"))).scalar_one()
         assert searchable == count(Client)
+
+
+class _Deadlock(Exception):
+    sqlstate = "40P01"
+
+
+def test_a_record_that_lost_a_race_is_done_again_and_comes_to_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault row 79."""
+    from sqlalchemy.exc import OperationalError
+
+    from portal.sync.applying import Applier
+
+    there = world.control.create("Harbour Cafe Ltd", phone="1", tenant=world.tenant)
+    world.done()
+    world.control.change(there["uuid"], phone="2")
+    original, lost = Applier._apply, []
+
+    def loses_twice(applier: Applier, *args: object) -> object:
+        outcome = original(applier, *args)
+        if len(lost) < 2:
+            lost.append(1)
+            raise OperationalError("UPDATE", {}, _Deadlock())
+        return outcome
+
+    monkeypatch.setattr(Applier, "_apply", loses_twice)
+    run = world.done()
+    assert run.counts["updated"] == 1
+    assert world.client("Harbour Cafe Ltd").phone == "2"
+    assert count_of(Verb.CLIENT_PULLED) == 1
+
+
+def test_a_database_that_fails_in_the_middle_ends_the_run_partly_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault rows 75 to 78, for a sync: nothing half done, and it goes on by itself."""
+    from sqlalchemy.exc import OperationalError
+
+    from portal.sync.creating import Newcomers
+
+    for name in ("One Ltd", "Two Ltd"):
+        world.control.create(name, tenant=world.tenant)
+
+    def full(_self: Newcomers, _batch: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Newcomers, "_bring_in", full)
+        run = world.sync()
+    assert run.state == RunState.PARTIAL
+    assert "goes on by itself" in run.message
+    assert count(Client) == 0
+    started: list[int] = []
+    monkeypatch.setattr("portal.sync.recovering.start", started.append)
+    assert run.resume_at is not None
+    recover(run.resume_at)
+    assert work(started[0]) == RunState.DONE
+    assert count(Client) == 2
+
+
+def test_a_worker_thread_that_died_in_a_living_process_is_noticed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = world.request()
+    assert runs.take(run.id, world.now()) is not None  # and nobody is at work on it
+    started: list[int] = []
+    monkeypatch.setattr("portal.sync.recovering.start", started.append)
+    recover(world.now())
+    db.session.expire_all()
+    assert db.session.get_one(SyncRun, run.id).state == RunState.INTERRUPTED
+    assert len(started) == 1

@@ -29,7 +29,9 @@ def harbour(world: World) -> World:
 def test_a_save_here_arrives_there_at_once(harbour: World) -> None:
     """XPM-10, CL-35."""
     client = harbour.client("Harbour Cafe Ltd")
-    link = harbour.edit(client, phone="09 555 0177", address=Address("1 Quay Street", "Auckland", "", "1010", "New Zealand"))
+    link = harbour.edit(
+        client, phone="09 555 0177", address=Address("1 Quay Street", "Auckland", "", "1010", "New Zealand")
+    )
     assert client.sync_state == SyncState.PENDING
     assert send(link.id) == Outcome.PUSHED
     there = harbour.remote("Harbour Cafe Ltd")["fields"]
@@ -137,7 +139,14 @@ def test_partner_and_manager_travel_once_the_people_are_linked(harbour: World) -
     assert "not linked to a person in XPM" in link.held_fields["partner"]
     checks = links.checklist(client, link, app="XPM", run_since=None)
     assert any(check.ok is False and "Alice" in check.answer for check in checks)
-    db.session.add(StaffLink(connection_id=harbour.connection_id, user_id=alice.id, remote_id=person["remote_id"], remote_name=person["name"]))
+    db.session.add(
+        StaffLink(
+            connection_id=harbour.connection_id,
+            user_id=alice.id,
+            remote_id=person["remote_id"],
+            remote_name=person["name"],
+        )
+    )
     link.wants_push(harbour.now())
     db.session.commit()
     assert send(link.id) == Outcome.PUSHED

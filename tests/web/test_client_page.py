@@ -95,8 +95,8 @@ def test_fields_an_app_owns_say_so_beside_the_value(story, sign_in_as) -> None:
         db.session.flush()
         db.session.add(ClientGroup(client_id=client.id, group_id=group.id))
     page = sign_in_as("member").get("/clients/1")
-    assert "https://acme.example Kept by Xero Practice Manager, read-only here" in page.text
-    assert "Ngata family Kept by Xero Practice Manager" in page.text
+    assert "https://acme.example Kept by XPM, read-only here" in page.text
+    assert "Ngata family Kept by XPM" in page.text
 
 
 def test_a_website_is_a_link_only_when_it_is_an_address_of_the_web(story, sign_in_as) -> None:

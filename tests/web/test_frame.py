@@ -108,7 +108,7 @@ def test_static_files_carry_their_fingerprint_and_may_be_kept_for_a_year(app, si
     page = browser.get("/")
     named = [one.get("href") for one in page.all("//link[@rel='stylesheet']")]
     named += [one.get("src") for one in page.all("//script")]
-    assert len(named) == 4
+    assert len(named) == 5
     for url in named:
         answer = browser.client.get(url)
         assert answer.status_code == 200

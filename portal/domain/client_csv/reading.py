@@ -276,5 +276,6 @@ def _owners(client_ids: list[int], apps: Mapping[str, AppFields]) -> dict[int, d
     )
     found: dict[int, dict[str, str]] = {}
     for client_id, connection in db.session.execute(query):
-        found.setdefault(client_id, {}).update(owned_by(connection, apps))
+        owned = {field: app.name for field, app in owned_by(connection, apps).items()}
+        found.setdefault(client_id, {}).update(owned)
     return found

@@ -60,9 +60,7 @@ def undo(
 
 
 def _client_ids(upload_id: int) -> list[int]:
-    query = select(CsvRow.client_id).where(
-        CsvRow.upload_id == upload_id, CsvRow.result.in_(WROTE), CsvRow.undone == ""
-    )
+    query = select(CsvRow.client_id).where(CsvRow.upload_id == upload_id, CsvRow.result.in_(WROTE), CsvRow.undone == "")
     found = [one for one in db.session.scalars(query.order_by(CsvRow.number)) if one is not None]
     db.session.commit()
     return list(dict.fromkeys(found))

@@ -314,5 +314,3 @@ def _joined(texts: ColumnElement[Any], between: ColumnElement[Any]) -> ColumnEle
     if db.engine.dialect.name == "sqlite":
         return func.group_concat(texts, between, type_=Text)
     return func.string_agg(texts, between, type_=Text)
-
-

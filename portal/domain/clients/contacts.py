@@ -100,8 +100,6 @@ def choose_default_contact(contact: Contact, *, by: Actor, now: datetime) -> Non
         other.is_default = False
     db.session.flush()  # the unique index allows one default at any moment
     contact.is_default = True
-    activity.record(
-        Verb.DEFAULT_CONTACT_CHOSEN, by=by, now=now, client_id=contact.client_id, contact=contact.name
-    )
+    activity.record(Verb.DEFAULT_CONTACT_CHOSEN, by=by, now=now, client_id=contact.client_id, contact=contact.name)
     contact.client.version += 1
     contact.client.changed_at = now

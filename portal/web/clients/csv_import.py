@@ -304,13 +304,13 @@ def _around(upload: CsvUpload) -> dict[str, Any]:
 def _page(upload: CsvUpload, show: str, is_preview: bool) -> tuple[list[CsvRow], str | None, str | None]:
     """A page of rows, and the addresses before and after it."""
     after, before = request.args.get("after", 0, type=int), request.args.get("before", 0, type=int)
-    which = {"outcome" if is_preview else "result": show} if show else {}
-    found = client_csv.rows(upload, **which, after=after, before=before)
+    outcome, result = (show, "") if is_preview else ("", show)
+    found = client_csv.rows(upload, outcome=outcome, result=result, after=after, before=before)
     has_more = len(found) > client_csv.PAGE
     shown = (found[-client_csv.PAGE :] if before else found[: client_csv.PAGE]) if has_more else found
     is_first = (before and not has_more) or (not before and not after)
     is_last = not before and not has_more
-    asked = {"upload_id": upload.id} | ({"show": show} if show else {})
+    asked: dict[str, Any] = {"upload_id": upload.id} | ({"show": show} if show else {})
     earlier = None if is_first or not shown else url_for(".csv_upload", **asked, before=shown[0].number)
     later = None if is_last or not shown else url_for(".csv_upload", **asked, after=shown[-1].number)
     return shown, earlier, later

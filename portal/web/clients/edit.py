@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, request, url_for
 
 from portal import sync
+from portal.adapters.base import AppInfo
 from portal.db import db
 from portal.domain import client_page, clients, once, owned_fields
 from portal.domain.clients import Client
@@ -18,7 +19,6 @@ from portal.web.clients.forms import (
     STRUCTURES,
     ClientForm,
     NewClientForm,
-    flat_values,
     label_of,
     packed,
     standing,
@@ -159,12 +159,15 @@ def _flat(base: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _around(client: Client, owned: dict[str, str]) -> dict[str, Any]:
+def _around(client: Client, owned: dict[str, AppInfo]) -> dict[str, Any]:
     """What the edit page shows beside the form."""
     known = apps()
     linked = [known[link.connection.app] for link in client.links if link.connection.app in known]
-    once_only = [app.short_name for app in linked if app.client_fields.get("structure") == client_page.PULL_ONCE]
     return {
-        "client": client, "owned": owned, "structures": STRUCTURES, "once_only": once_only, "may_edit": True,
-        "origins": Origins(client, owned), "shown": flat_values(client),
-    }  # fmt: skip
+        "client": client,
+        "owned": {field: app.name for field, app in owned.items()},
+        "structures": STRUCTURES,
+        "once_only": [app.short_name for app in linked if app.client_fields.get("structure") == client_page.PULL_ONCE],
+        "may_edit": True,
+        "origins": Origins(client, owned),
+    }

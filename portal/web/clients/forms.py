@@ -6,11 +6,11 @@ A value the person did not touch is never judged or changed: what an app once se
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, HiddenField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.validators import StopValidation
 
 from portal.domain import client_page
@@ -18,6 +18,7 @@ from portal.domain.client_values import BadValue, same_text, tidy
 from portal.domain.clients import ADDRESS_PARTS, CONTACT_EDITABLE, Client, Contact
 from portal.domain.fields import CLIENT_FIELDS
 from portal.domain.records import Address
+from portal.web.forms import choices
 
 # What usually stands there; any other text may be typed.
 STRUCTURES = ("Company", "Individual", "Partnership", "Sole trader", "Trust", "Society", "Charity", "Estate")
@@ -63,7 +64,7 @@ class ClientForm(FlaskForm):
     phone = _text("Phone", inputmode="tel")
     fax = _text("Fax", inputmode="tel")
     website = _text("Website", inputmode="url")
-    tax_registered = SelectField("Tax registration", choices=[SelectChoice(*one) for one in TAX_WORDS], default="")
+    tax_registered = SelectField("Tax registration", choices=choices(TAX_WORDS), default="")
     manager_id = SelectField("Manager", coerce=int, default=0)
     partner_id = SelectField("Partner", coerce=int, default=0)
     postal_same = BooleanField("The same as the address")
@@ -76,7 +77,7 @@ class ClientForm(FlaskForm):
     address_postcode, postal_postcode = _text("Postcode"), _text("Postcode")
     address_country, postal_country = _text("Country"), _text("Country")
 
-    def __init__(self, client: Client | None = None, owned: Mapping[str, str] | None = None, **more: Any) -> None:
+    def __init__(self, client: Client | None = None, owned: Iterable[str] = (), **more: Any) -> None:
         self.stored: dict[str, Any] = flat_values(client) if client is not None else {}
         shown = {name: value for name, value in self.stored.items() if name != "tax_registered"}
         if client is not None:
@@ -84,16 +85,14 @@ class ClientForm(FlaskForm):
             shown["manager_id"], shown["partner_id"] = client.manager_id or 0, client.partner_id or 0
             shown["postal_same"] = any(client.address.parts()) and client.address == client.postal_address
         super().__init__(**{**shown, **more})
-        for name in owned or {}:
+        for name in owned:
             if name in self._fields:
                 del self[name]
         people = client_page.team(*((client.manager_id, client.partner_id) if client else ()))
-        names = [
-            SelectChoice(str(user.id), user.name if user.is_active else f"{user.name} (switched off)") for user in people
-        ]
+        names = [(str(user.id), user.name if user.is_active else f"{user.name} (switched off)") for user in people]
         for role in ("manager_id", "partner_id"):
             if role in self._fields:
-                self[role].choices = [SelectChoice("0", "Nobody"), *names]
+                self[role].choices = choices([("0", "Nobody"), *names])
 
     def values(self) -> dict[str, Any]:
         """What the form says, as `clients.edit` takes it; only after it was found valid.
@@ -192,5 +191,3 @@ def unpacked(text: str | None, names: Mapping[str, Any]) -> dict[str, Any]:
 
 def label_of(field: str) -> str:
     return CLIENT_FIELDS[field.removesuffix("_id")]
-
-

@@ -90,7 +90,9 @@ def _csv(view: Filters, chosen: Choices) -> Iterator[str]:
 
 def _columns(view: Filters) -> list[tuple[str, str | None, str]]:
     """Heading, where its link leads (None: cannot be sorted by), and how the list is sorted by it now."""
-    found = []
+    found: list[tuple[str, str | None, str]] = []
+    unsorted = view.query(sort=Sort.NAME, descending=False)
+    start = unsorted if unsorted == "?" else unsorted + "&"
     for sort, label in COLUMNS:
         if sort is None:
             found.append((label, None, ""))
@@ -98,7 +100,8 @@ def _columns(view: Filters) -> list[tuple[str, str | None, str]]:
         is_here = view.sort is sort
         descending = not view.descending if is_here else sort in NEWEST_FIRST
         now = ("descending" if view.descending else "ascending") if is_here else ""
-        found.append((label, view.query(sort=sort, descending=descending), now))
+        is_plain = sort is Sort.NAME and not descending
+        found.append((label, unsorted if is_plain else f"{start}sort={'-' * descending}{sort}", now))
     return found
 
 

@@ -51,7 +51,7 @@ def on_its_way(client: Client) -> str:
 class Origins:
     """Where the values of one client came from, in words: “From XPM, tonight's run, 00:00”, “Typed by Priya, 3 Nov”."""
 
-    def __init__(self, client: Client, owners: Mapping[str, str]) -> None:
+    def __init__(self, client: Client, owners: Mapping[str, AppInfo]) -> None:
         self._runs = client_page.runs_behind(client)
         self._owners = owners
         self._today = now().astimezone(formats.zone()).date()
@@ -70,7 +70,7 @@ class Origins:
 
     def owner(self, field: str) -> str:
         """The app that keeps this field, empty when it can be changed here."""
-        return self._owners.get(field, "")
+        return self._owners[field].short_name if field in self._owners else ""
 
     def _text(self, entry: Mapping[str, Any], at: datetime, run: SyncRun | None) -> str:
         day = at.astimezone(formats.zone()).date()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, abort, request, url_for
 
 from portal import sync
@@ -31,7 +33,7 @@ def choose_record(client_id: int, connection_id: int) -> Response:
     connection, app = _usable_or_404(connection_id)
     words = request.args.get("q", client.name)[:LONGEST].strip()
     name, present = client.name, next((one for one in client.links if one.connection_id == connection.id), None)
-    values = {
+    values: dict[str, Any] = {
         "client": client, "name": name, "app": app, "connection": connection, "words": words, "present": present,
         "trouble": "", "found": [],
     }  # fmt: skip
@@ -54,7 +56,7 @@ def link(client_id: int) -> Response:
     record = next((one for one, _holder in found if one.remote_id == remote_id), None)
     if record is None:
         said = trouble or f"{app.short_name} no longer shows that record. Nothing was linked; search again."
-        again = {"client_id": client_id, "connection_id": connection_id, "q": words}
+        again: dict[str, Any] = {"client_id": client_id, "connection_id": connection_id, "q": words}
         return done(said, ".choose_record", tone="bad", **again)
     client = locked_or_404(client_id)
     connection = connections.get(connection_id) or abort(404)
