@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 200  # clients; as many are done while the person waits, unless their apps have to be asked
 TOLD_AT_ONCE = 50  # links sent right after the run; what is more the outbox sends at its own pace
 BREATH = 0.002  # seconds between two clients, in which others get the database's write lock
+UNEXPECTED = "Something unexpected happened; nothing was changed for this client."
+WORST_FIRST = (ItemState.FAILED, ItemState.DONE, ItemState.UNCHANGED)
 WORDS = {
     Outcome.PUSHED: (ItemState.DONE, "Sent to {app}."),
     Outcome.UPDATED: (ItemState.DONE, "Taken over from {app}."),
@@ -81,7 +83,7 @@ def _one(run: BulkRun, item: BulkItem) -> list[int]:
     except Exception:
         db.session.rollback()
         log.exception("bulk run %s could not deal with item %s", run_id, item_id)
-        _settle(run_id, item_id, ItemState.FAILED, "Something unexpected happened; nothing was changed for this client.")
+        _settle(run_id, item_id, ItemState.FAILED, UNEXPECTED)
     return []
 
 
@@ -90,8 +92,8 @@ def _sync(run_id: int, item_id: int, link_ids: list[int]) -> None:
     by = db.session.get_one(BulkRun, run_id).by
     db.session.rollback()
     found = [_word(link_id, sync.send(link_id, by=by)) for link_id in link_ids]
-    order = (ItemState.FAILED, ItemState.DONE, ItemState.UNCHANGED)
-    _settle(run_id, item_id, min((state for state, _words in found), key=order.index), " ".join(words for _s, words in found))
+    worst = min((state for state, _words in found), key=WORST_FIRST.index)
+    _settle(run_id, item_id, worst, " ".join(words for _state, words in found))
 
 
 def _word(link_id: int, outcome: Outcome | None) -> tuple[ItemState, str]:

@@ -23,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Told = Callable[[str, int, int], None]  # what is under way, how many are done, of how many (0: not known)
 TELL_EVERY = 5.0  # seconds between two plain lines of progress
+WORTH_TELLING = 1.0  # what takes less is done before it is read
 
 
 class Exit(IntEnum):
@@ -99,7 +100,7 @@ def is_watched() -> bool:
 
 @contextmanager
 def progress() -> Iterator[Told]:
-    """A bar on a terminal; elsewhere a line when the work turns to something else, and one every few seconds."""
+    """A bar on a terminal; elsewhere, once it takes a while, a line for each part of the work and every few seconds."""
     if not is_watched():
         yield _Lines()
         return
@@ -118,9 +119,12 @@ class _Lines:
 
     def __init__(self) -> None:
         self._what = ""
+        self._began = time.monotonic()
         self._told_at = 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        if time.monotonic() - self._began < WORTH_TELLING:
+            return
         ended = bool(total) and done >= total
         if what == self._what and not ended and time.monotonic() - self._told_at < TELL_EVERY:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from flask.cli import AppGroup
+from sqlalchemy.exc import DatabaseError
 
 from portal import integrity, start
 from portal.commands import console
@@ -28,10 +29,7 @@ def check() -> None:
 
     Reads everything once; the portal may go on working.
     """
-    with reading(), db.engine.connect() as connection:
-        found = integrity.problems(connection)
-    if not found:
-        found = _problems_of_version() or _problems_of_keys()
+    found = _problems_of_version() or _problems_of_content() or _problems_of_keys()
     if found:
         click.echo("\n".join(found))
         raise Stop(
@@ -41,18 +39,25 @@ def check() -> None:
 
 
 def _problems_of_version() -> list[str]:
-    present, newest = start.revisions()
-    if present in (newest, None):
+    try:
+        present, newest = start.revisions()
+    except DatabaseError as error:
+        return [f"The database cannot be read: {error.orig}."]
+    if present == newest:
         return []
+    if present is None:
+        return ["There are no tables yet. Run: flask --app app database upgrade"]
     if present in start.known_revisions():
         return ["The tables are older than this version of the portal. Run: flask --app app database upgrade"]
     return [start.TOO_NEW]
 
 
+def _problems_of_content() -> list[str]:
+    with reading(), db.engine.connect() as connection:
+        return integrity.problems(connection)
+
+
 def _problems_of_keys() -> list[str]:
-    present, newest = start.revisions()
-    if present != newest:
-        return []
     try:
         start.check_keys()
     except CannotStart as problem:

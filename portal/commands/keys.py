@@ -45,7 +45,9 @@ def rotate(re_encrypt_only: bool, new_key_only: bool) -> None:
         count = re_encrypt(Vault(keys.encryption_keys(settings)))
     except KeyProblem as problem:
         raise Stop(str(problem), Exit.NEEDS_A_PERSON) from problem
-    click.echo(f"{count:,} secrets are closed with the new key.")
+    click.echo(
+        "1 secret is closed with the new key." if count == 1 else f"{count:,} secrets are closed with the new key."
+    )
 
 
 def re_encrypt(vault: Vault) -> int:

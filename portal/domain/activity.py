@@ -249,7 +249,7 @@ PAGE = 50
 def log(
     *, client_id: int | None = None, connection_id: int | None = None, before: int | None = None, limit: int = PAGE
 ) -> list[Activity]:
-    """Newest first; `before` is the id of the last one already shown. Gives one more than `limit` when there are more."""
+    """Newest first; `before` is the id of the last one shown. Gives one more than `limit` when there are more."""
     query = select(Activity).order_by(Activity.id.desc()).limit(limit + 1)
     if client_id is not None:
         query = query.where(Activity.client_id == client_id)

@@ -17,6 +17,7 @@ from portal.domain.apps import ClientLink, Conflict, Connection, ContactLink, Pu
 from portal.domain.clients import CONTACT_EDITABLE, Client, Contact
 from portal.domain.groups_sync import set_groups
 from portal.domain.planning import (
+    LEFT_OUT,
     Action,
     ContactHere,
     ContactLinkHere,
@@ -234,9 +235,7 @@ def _remember(link: ClientLink, record: ClientRecord, plan: Plan, context: Conte
     for row in plan.rows:
         if row.contact_key or row.action == Action.HOLD or row.action.sends_ours:
             continue
-        if row.action.takes_theirs or row.here == row.there:
-            agreed[row.field] = row.there
-        elif row.action == Action.LATER and not row.knows_agreed:
+        if row.action.takes_theirs or row.here == row.there or (row.action == Action.LATER and not row.knows_agreed):
             agreed[row.field] = row.there
     link.agreed = agreed
     link.agreed_at = context.now
@@ -245,7 +244,7 @@ def _remember(link: ClientLink, record: ClientRecord, plan: Plan, context: Conte
     link.seen = record.as_json()
     link.seen_at = context.now
     # A row left out or to be sent makes this record worth another look next time, even if nothing changes there.
-    settled = not plan.pushes and not any(row.why == "left out" for row in plan.rows)
+    settled = not plan.pushes and not any(row.why == LEFT_OUT for row in plan.rows)
     link.seen_digest = record.digest() if settled else ""
     new_there = any(pair.there is None for pair in plan.pairings) and context.connection.direction != "from_app"
     if (plan.waits or new_there) and link.push_state == PushState.NONE:

@@ -7,10 +7,11 @@ client, so that one client's trouble costs no other's and a process that ends co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, insert, or_, select, update
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import UtcDateTime, db
@@ -20,7 +21,8 @@ from portal.domain.apps import IllegalMove
 from portal.domain.clients import Client
 from portal.domain.people import User
 
-LEASE = timedelta(minutes=3)  # longer than the longest wait for one client's apps
+LEASE = timedelta(minutes=5)  # longer than the longest wait for one client's apps
+PATIENCE = timedelta(seconds=20)  # before a run nobody took up is held for forgotten
 MANY = 500
 PAGE = 50
 
@@ -64,7 +66,7 @@ class ItemState(StrEnum):
 class BulkRun(db.Model):
     """`value_id` is the user an assignment is about, None: nobody. Counts are kept as items are settled."""
 
-    __table_args__ = (Index("ix_bulk_run_state", "state"),)
+    __table_args__ = (Index("ix_bulk_run_state", "state"), UniqueConstraint("undoes_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     act: Mapped[BulkAct]
@@ -100,7 +102,10 @@ class BulkRun(db.Model):
 class BulkItem(db.Model):
     """One client of a run. `wanted_id` is the user to assign, `before_id` the one there was."""
 
-    __table_args__ = (Index("ix_bulk_item_run_state", "run_id", "state", "id"), Index("ix_bulk_item_run", "run_id", "id"))
+    __table_args__ = (
+        Index("ix_bulk_item_run_state", "run_id", "state", "id"),
+        Index("ix_bulk_item_run_id", "run_id", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("bulk_run.id", ondelete="CASCADE"))
@@ -132,10 +137,10 @@ def request(
     db.session.flush()
     wanted = list(dict.fromkeys(client_ids))
     for start in range(0, len(wanted), MANY):
-        chosen = select(Client.id, Client.name).where(Client.id.in_(wanted[start : start + MANY])).order_by(Client.name_key)
+        chosen = select(Client.id, Client.name).where(Client.id.in_(wanted[start : start + MANY]))
         rows = [
             {"run_id": run.id, "client_id": client_id, "name": name, "wanted_id": run.value_id}
-            for client_id, name in db.session.execute(chosen)
+            for client_id, name in db.session.execute(chosen.order_by(Client.name_key, Client.id))
         ]
         if rows:
             db.session.execute(insert(BulkItem), rows)
@@ -160,9 +165,12 @@ def undo(run: BulkRun, *, by: Actor, now: datetime) -> BulkRun:
     db.session.flush()
     changed = select(BulkItem).where(BulkItem.run_id == run.id, BulkItem.state == ItemState.DONE).order_by(BulkItem.id)
     rows = [
-        {"run_id": back.id, "client_id": one.client_id, "name": one.name, "wanted_id": one.before_id, "undoes_id": one.id}
+        {
+            "run_id": back.id, "client_id": one.client_id, "name": one.name, "wanted_id": one.before_id,
+            "undoes_id": one.id,
+        }
         for one in db.session.scalars(changed)
-    ]
+    ]  # fmt: skip
     db.session.execute(insert(BulkItem), rows)
     return back
 
@@ -175,20 +183,36 @@ def may_be_undone(run: BulkRun) -> bool:
     return bool(run.act.opposite and run.done and not run.state.is_open and undone_by(run) is None)
 
 
-def get(run_id: int) -> BulkRun | None:
-    return db.session.get(BulkRun, run_id)
+def get(run_id: int, *, lock: bool = False) -> BulkRun | None:
+    """`lock` holds its row until the transaction ends (PostgreSQL; SQLite locks the file)."""
+    return db.session.get(BulkRun, run_id, with_for_update=lock or None)
 
 
-def items(run: BulkRun, state: ItemState | None = None, *, after: int = 0, limit: int = PAGE) -> list[BulkItem]:
-    """In the order they are carried out; one more than `limit` when there are more."""
-    query = select(BulkItem).where(BulkItem.run_id == run.id, BulkItem.id > after).order_by(BulkItem.id).limit(limit + 1)
-    return list(db.session.scalars(query if state is None else query.where(BulkItem.state == state)))
+@dataclass(frozen=True)
+class ItemPage:
+    """`previous` and `next` are what `after` is for the pages beside this one; None where there is none."""
+
+    items: list[BulkItem]
+    previous: int | None
+    next: int | None
+
+
+def items(run: BulkRun, state: ItemState | None = None, *, after: int = 0, limit: int = PAGE) -> ItemPage:
+    """A page of a run's clients in the order they are carried out."""
+    of_run = [BulkItem.run_id == run.id] + ([] if state is None else [BulkItem.state == state])
+    found = list(
+        db.session.scalars(select(BulkItem).where(*of_run, BulkItem.id > after).order_by(BulkItem.id).limit(limit + 1))
+    )
+    before = select(BulkItem.id).where(*of_run, BulkItem.id <= after).order_by(BulkItem.id.desc()).limit(limit + 1)
+    earlier = list(db.session.scalars(before)) if after else []
+    previous = None if not earlier else earlier[limit] if len(earlier) > limit else 0
+    return ItemPage(found[:limit], previous, found[limit - 1].id if len(found) > limit else None)
 
 
 def names(client_ids: Sequence[int], limit: int = 5) -> list[str]:
     """The first few by name, for a question."""
-    query = select(Client.name).where(Client.id.in_(client_ids[:MANY])).order_by(Client.name_key, Client.id).limit(limit)
-    return list(db.session.scalars(query))
+    query = select(Client.name).where(Client.id.in_(client_ids[:MANY])).order_by(Client.name_key, Client.id)
+    return list(db.session.scalars(query.limit(limit)))
 
 
 # Carrying out
@@ -218,7 +242,9 @@ def next_item(run: BulkRun) -> BulkItem | None:
 
 
 def settle(run: BulkRun, item: BulkItem, state: ItemState, reason: str = "") -> None:
-    """What came of this client."""
+    """What came of this client. The first to say so is right: a holder that lost its lease may come late."""
+    if item.state != ItemState.WAITING:
+        return
     item.state, item.reason = state, reason
     setattr(run, state.value, getattr(run, state.value) + 1)
 
@@ -239,7 +265,8 @@ def ask_to_stop(run: BulkRun) -> bool:
 
 def unfinished(now: datetime) -> list[int]:
     """Runs nobody carries on although they are not over: their process ended, or their nudge was lost with it."""
-    lost = or_(BulkRun.lease_until < now, BulkRun.lease_until.is_(None) & (BulkRun.asked_at < now - timedelta(seconds=20)))
+    forgotten = BulkRun.lease_until.is_(None) & (BulkRun.asked_at < now - PATIENCE)
+    lost = or_(BulkRun.lease_until < now, forgotten)
     query = select(BulkRun.id).where(BulkRun.state.in_((BulkState.WAITING, BulkState.RUNNING)), lost)
     return list(db.session.scalars(query.order_by(BulkRun.id)))
 

@@ -337,4 +337,4 @@ def connections_of_runs(run_ids: set[int]) -> dict[int, int]:
     if not run_ids:
         return {}
     rows = db.session.execute(select(SyncRun.id, SyncRun.connection_id).where(SyncRun.id.in_(run_ids)))
-    return dict(rows)
+    return {row.id: row.connection_id for row in rows}

@@ -146,7 +146,7 @@ def _still_open(finding: Finding) -> None:
 
 
 def link_to(finding: Finding, client: Client, *, by: Actor, now: datetime, app: str = "") -> ClientLink:
-    """Link this record to that client. Raises `NotOpen`, `links.AlreadyLinked`. Values travel with the push asked for."""
+    """Link this record to that client. Raises `NotOpen`, `links.AlreadyLinked`. A push is asked for."""
     _still_open(finding)
     connection = db.session.get_one(Connection, finding.connection_id)
     record = client_from_json(finding.record)

@@ -70,8 +70,8 @@ class Importer:
     def index(self) -> None:
         """Write the search texts of what came in, in the session's transaction.
 
-        Not with each client: a trigram index writes a segment a commit, which would double an import's time. What a kill
-        leaves without one gets it from `client_search.index_missing`.
+        Not with each client: a trigram index writes a segment a commit, which would double an import's time. What a
+        kill leaves without one gets it from `client_search.index_missing`.
         """
         client_search.index(self.to_index)
         self.to_index.clear()

@@ -17,6 +17,7 @@ from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
 from portal.domain.records import ClientRecord, ContactRecord
 
 TWO_WAY, PULL = "two-way", "pull"
+LEFT_OUT = "left out of a preview"
 
 
 class Action(StrEnum):
@@ -176,7 +177,7 @@ class Plan:
     def without(self, keys: set[str]) -> Plan:
         """The plan with these rows left out: nothing travels and nothing is taken as agreed."""
         rows = tuple(
-            replace(row, action=Action.HOLD, why="left out") if row.key in keys and row.action != Action.KEEP else row
+            replace(row, action=Action.HOLD, why=LEFT_OUT) if row.key in keys and row.action != Action.KEEP else row
             for row in self.rows
         )
         return replace(self, rows=rows)

@@ -43,9 +43,7 @@ RAIL = (
     RailItem(
         "Matches", "matches.index", "git-merge", May.SETTLE_MATCHES, attrgetter("findings"), "waiting for a decision"
     ),
-    RailItem(
-        "Apps", "apps.index", "apps", May.SEE_APPS, attrgetter("an_app_needs_a_person"), "an app needs a person"
-    ),
+    RailItem("Apps", "apps.index", "apps", May.SEE_APPS, attrgetter("an_app_needs_a_person"), "an app needs a person"),
     RailItem("Settings", "settings.index", "settings", May.MANAGE_SETTINGS),
 )
 
@@ -89,9 +87,7 @@ def rail() -> list[tuple[RailItem, str, bool, int | bool]]:
     here = (request.endpoint or "").split(".")[0]
     views = current_app.view_functions
     person = current_user.person if current_user.is_authenticated else None
-    seen = [
-        item for item in RAIL if item.endpoint in views and (item.may is None or (person and person.may(item.may)))
-    ]
+    seen = [item for item in RAIL if item.endpoint in views and (item.may is None or (person and person.may(item.may)))]
     marks = overview.marks() if any(item.mark for item in seen) else None
     return [
         (

@@ -26,7 +26,7 @@ screen = Blueprint("account", __name__, url_prefix="/account")
 
 PRODUCT = "Counterpart"
 THEMES = (("", "As my computer is set"), ("light", "Light"), ("dark", "Dark"))
-WRONG_PASSWORD = "That is not your present password."  # noqa: S105  # a sentence, no password
+WRONG_PASSWORD = "That is not your present password."
 
 
 class ProfileForm(Form):

@@ -72,8 +72,7 @@ LAYERS = {
     "jobs": Layer(
         ("jobs",),
         ("jobs", "portal.domain", "portal.integrations", "portal.token_keeper", "portal.config", "portal.db",
-         "portal.backup",
-         "portal.integrity", *sorted(SHELLS)),
+         "portal.backup", "portal.integrity", *sorted(SHELLS)),
         never=("requests", "flask.request", "flask_login", "wtforms", "flask_wtf"),
         advice="A job says when; what is done stands in a shell.",
     ),

@@ -95,7 +95,7 @@ def test_fields_an_app_owns_say_so_beside_the_value(story, sign_in_as) -> None:
         db.session.flush()
         db.session.add(ClientGroup(client_id=client.id, group_id=group.id))
     page = sign_in_as("member").get("/clients/1")
-    assert "https://acme.example Kept by XPM, read-only here" in page.text
+    assert "https://acme.example Kept by XPM" in page.text
     assert "Ngata family Kept by XPM" in page.text
 
 
@@ -242,9 +242,8 @@ def test_the_apps_tab_compares_field_by_field(story, sign_in_as) -> None:
     assert rows["Client name"].get("class") == "equal"
     phone = rows["Phone"]
     assert phone.get("class") == "differs"
-    assert [" ".join(cell.text_content().split()) for cell in phone.xpath("td")] == [
-        "09 555 0101", "", "09 555 0199", "09 555 0101",
-    ]  # fmt: skip
+    here, _way, there, agreed = (" ".join(cell.text_content().split()) for cell in phone.xpath("td"))
+    assert (here, there, agreed) == ("09 555 0101", "09 555 0199", "09 555 0101")
     assert phone.xpath(".//@title") == ["Both ways: the later change wins"]
     assert rows["Website"].xpath(".//@title") == ["From XPM only, read-only here"]
     assert rows["Company structure"].xpath(".//@title") == ["Read from XPM once, at the first import"]
@@ -343,6 +342,19 @@ def test_the_log_is_grouped_by_the_firms_days_and_shows_old_and_new(story, sign_
     assert lines[0].startswith("Phone and tax registration changed Priya, on a screen, just now 2 fields")
     assert "Phone 1 2" in lines[0]
     assert "Tax registration – Yes" in lines[0]
+
+
+def test_a_line_leads_to_the_run_behind_it(story, sign_in_as) -> None:
+    from tests.cast_runs import make_run
+
+    with story():
+        client, link = linked_client()
+        run = make_run(link.connection)
+        by = Actor("System", Origin.SCHEDULE, run_id=run.id)
+        activity.record(Verb.CLIENT_PULLED, by=by, now=now(), client_id=client.id, what="Phone", app="XPM")
+    browser = sign_in_as("admin")
+    for url in ("/clients/1", "/clients/1/activity"):
+        assert browser.get(url).links()["the run"] == "/apps/1/runs/1"
 
 
 def test_a_long_log_goes_back_page_by_page(story, sign_in_as) -> None:
