@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from jobs import nightly, queue, tidying
+from jobs import csv_imports, nightly, queue, tidying
 from portal.db import db
 from portal.domain import claims
 from portal.sync.recovering import alert_long_runs, recover
@@ -39,8 +39,9 @@ JOBS = (
     Job("nightly-sync", "Sync every connected app once a day, from midnight in the firm's zone", None, nightly.run),
     Job("recover", "Go on with runs that were interrupted or had to wait", None, recover),
     Job("push", "Send changes that are waiting for another try", None, send_due),
+    Job("csv-imports", "Go on with CSV imports whose process ended", None, csv_imports.go_on),
     Job("long-runs", "Tell admins of a sync that runs longer than an hour", None, alert_long_runs),
-    Job("tidy", "Forget ended sessions, old sign-in attempts and old claims", timedelta(hours=6), tidying.run),
+    Job("tidy", "Forget ended sessions, old attempts and claims, expired uploads", timedelta(hours=6), tidying.run),
 )
 
 _scheduler: BackgroundScheduler | None = None

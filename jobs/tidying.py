@@ -8,6 +8,7 @@ from sqlalchemy import delete, or_
 
 from portal import token_keeper
 from portal.db import db
+from portal.domain import client_csv, once
 from portal.domain.apps import ConsentAttempt
 from portal.domain.claims import JobClaim
 from portal.domain.people import SignIn, SignInAttempt
@@ -22,6 +23,8 @@ def run(now: datetime) -> None:
     old = now - KEEP_SESSIONS
     db.session.execute(delete(SignIn).where(or_(SignIn.ended_at < old, SignIn.seen_at < old)))
     db.session.execute(delete(JobClaim).where(JobClaim.claimed_at < now - KEEP_CLAIMS))
+    client_csv.forget_expired(now)
+    once.forget_old(now)
     db.session.commit()
     token_keeper.drop_unused(now)
     db.session.commit()

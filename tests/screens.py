@@ -57,12 +57,14 @@ def _signed_in(browser: Browser, world: World) -> Path:
     for path in ("/", "/apps"):
         page.goto(world.url + path)
         _keep(page, f"before-connecting{path.rstrip('/')}", "desk")
-    for words in ("Connect to your account", "Allow access", "Enable", "Preview"):
+    for words in ("Connect to your account", "Allow access", "Enable"):
         page.get_by_role("button", name=words, exact=True).click()
+    page.wait_for_load_state("networkidle")
+    panel = page.url
+    page.get_by_role("button", name="Preview", exact=True).click()
     expect(page.get_by_role("button", name=re.compile(r"^Apply [\d,]+ ticked$"))).to_be_visible(timeout=120_000)
     _keep(page, "first-preview", "desk")
-    page.goto(f"{world.url}/apps")
-    page.get_by_role("link", name=re.compile("Marlow & Co")).first.click()
+    page.goto(panel)
     page.get_by_role("button", name="Sync now", exact=True).click()
     expect(page.locator("#run-progress progress")).to_be_visible()
     _keep(page, "sync-under-way", "desk")

@@ -48,7 +48,7 @@ class Member:
 
 
 def page(words: str = "", after: str = "") -> tuple[list[GroupRow], str | None]:
-    """Groups by name, and the key of the next page. `words` is any part of a name; a key that means nothing is left out."""
+    """Groups by name, and the key of the next page. `words` is any part of a name; a key without meaning is left out."""
     members = select(func.count()).where(ClientGroup.group_id == Group.id).scalar_subquery()
     query = (
         select(Group.id, Group.name, Connection.app, Connection.account_name, members, func.coalesce(Contact.name, ""))
@@ -68,6 +68,10 @@ def page(words: str = "", after: str = "") -> tuple[list[GroupRow], str | None]:
 
 def get(group_id: int, *, lock: bool = False) -> Group | None:
     return db.session.get(Group, group_id, with_for_update=lock or None)
+
+
+def contact(contact_id: int) -> Contact | None:
+    return db.session.get(Contact, contact_id)
 
 
 def source(group: Group) -> Connection:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Dialect, Table, insert
+from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
 
 
 class QuickInsert:
@@ -18,13 +19,13 @@ class QuickInsert:
     def __init__(self, table: Table, dialect: Dialect) -> None:
         self._on_sqlite = dialect.name == "sqlite"
         columns = [column for column in table.columns if not (column.primary_key and column.name == "id")]
-        self._makers = {
-            column.name: column.default.arg for column in columns if column.default and column.default.is_callable
-        }
-        self._defaults: dict[str, Any] = {
-            column.name: column.default.arg if column.default and column.default.is_scalar else None
-            for column in columns
-        }
+        self._makers: dict[str, Callable[[Any], Any]] = {}
+        self._defaults: dict[str, Any] = {}
+        for column in columns:
+            default = column.default
+            self._defaults[column.name] = default.arg if isinstance(default, ScalarElementColumnDefault) else None
+            if isinstance(default, CallableColumnDefault):
+                self._makers[column.name] = default.arg
         statement = insert(table).values(dict.fromkeys(self._defaults))
         if "id" in table.c and not self._on_sqlite:
             statement = statement.returning(table.c.id)

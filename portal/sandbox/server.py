@@ -56,7 +56,7 @@ def create_app(box: Sandbox) -> Flask:
     """The Flask app around a sandbox. Serve it through `Intercept`, or nothing is recorded."""
     app = Flask(__name__, static_url_path="/sandbox-static")
     app.extensions["sandbox"] = box
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in (control.blueprint, pages.blueprint, *(b for vendor in box.vendors for b in vendor.blueprints)):
         app.register_blueprint(blueprint)

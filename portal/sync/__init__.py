@@ -6,7 +6,19 @@ committed stays, and the next run goes on from there.
 
 from portal.sync.recovering import recover
 from portal.sync.runs import ask_to_stop, release, request_run, start
+from portal.sync.searching import search_records
 from portal.sync.sending import send, send_due, send_soon
 from portal.sync.working import work
 
-__all__ = ["ask_to_stop", "recover", "release", "request_run", "send", "send_due", "send_soon", "start", "work"]
+__all__ = [
+    "ask_to_stop",
+    "recover",
+    "release",
+    "request_run",
+    "search_records",
+    "send",
+    "send_due",
+    "send_soon",
+    "start",
+    "work",
+]

@@ -49,7 +49,7 @@ class Reading:
     quarantined: list[Quarantined] = field(default_factory=list)
     kept: int = 0
     unchanged: int = 0
-    _file: Any = field(default_factory=lambda: tempfile.TemporaryFile("w+", encoding="utf-8"))  # noqa: SIM115  # close()
+    _file: Any = field(default_factory=lambda: tempfile.TemporaryFile("w+", encoding="utf-8"))  # noqa: SIM115  # see close()
 
     def keep(self, record: ClientRecord) -> None:
         self._file.write(_encode(record.as_json()))

@@ -191,7 +191,7 @@ def _failed(link_id: int, token: str, error: AdapterError, context: Context) -> 
     link = db.session.get_one(ClientLink, link_id)
     attempts = link.push_attempts + 1
     if isinstance(error, RateLimited):
-        _wait(link_id, token, error.retry_at, error.message, attempts=link.push_attempts)
+        _wait(link_id, token, error.retry_at or now + LONGEST_WAIT, error.message, attempts=link.push_attempts)
     elif isinstance(error, NeedsReconnect):
         note_lost(link.connection_id, error.message, context.by)
         _wait(link_id, token, now + LONGEST_WAIT, f"{error.message} It is kept and goes out once reconnected.")

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, request, url_for
 
 from portal import integrations
 from portal.db import db
-from portal.domain import client_page, groups
+from portal.domain import groups
 from portal.domain.clients import Group
 from portal.domain.groups import NotInGroup
 from portal.domain.people import May
@@ -62,7 +62,7 @@ def page(group_id: int) -> Response:
 def choose(group_id: int, contact_id: int) -> Response:
     """Make this contact the one the group's mail goes to; 0 is nobody."""
     group = groups.get(group_id, lock=True) or abort(404)
-    contact = client_page.contact(contact_id) if contact_id else None
+    contact = groups.contact(contact_id) if contact_id else None
     if contact_id and contact is None:
         abort(404)
     before = group.primary_contact_id
@@ -74,8 +74,8 @@ def choose(group_id: int, contact_id: int) -> Response:
         return done(said, ".page", tone="warn", group_id=group_id)
     db.session.commit()
     undo = ("Undo", url_for(".choose", group_id=group_id, contact_id=before or 0)) if changed else None
-    who = f"{contact.name} is the primary contact of {group.name}." if contact else f"{group.name} has no primary contact."
-    return done(who, ".page", undo=undo, group_id=group_id)
+    who = f"{contact.name} is the" if contact else "Nobody is the"
+    return done(f"{who} primary contact of {group.name}.", ".page", undo=undo, group_id=group_id)
 
 
 def _group_or_404(group_id: int) -> Group:

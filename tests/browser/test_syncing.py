@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.visitor import Visitor
 from tests.browser.world import World
 
 SYNCED = re.compile(r"Sync finished after")
+SENT = re.compile(r"\bSent to XPM")  # not: is being sent
 PANEL = "/apps/1"
 
 
@@ -24,9 +25,9 @@ def test_a_change_here_arrives_at_the_other_side_by_itself(visitor: Visitor, con
     field(visitor, "Phone").fill("04 555 0177")
     visitor.press("Save")
     visitor.is_at(name)
-    visitor.is_told("Sent to XPM")
+    visitor.is_told(SENT)
     assert connected.remote(name)["fields"]["Phone"] == "04 555 0177"
-    visitor.sees(re.compile("Phone 04 555 0177 .*Priya Sharma"))
+    expect(fact(visitor, "Phone")).to_contain_text(re.compile("^04 555 0177 .*Priya Sharma"))
     visitor.look("after a change")
     visitor.follow("Activity", visitor.page.locator(".tabs"))
     visitor.is_at(f"Activity of {name}")
@@ -50,7 +51,7 @@ def test_a_change_on_the_other_side_is_here_after_sync_now(visitor: Visitor, con
     visitor.look("what was updated")
     visitor.follow(name, page.locator(".list"))
     visitor.is_at(name)
-    visitor.sees(re.compile("Phone 03 555 0188 .*From XPM"))
+    expect(fact(visitor, "Phone")).to_contain_text(re.compile("^03 555 0188 .*From XPM"))
 
 
 def test_what_loses_a_conflict_is_shown_and_can_be_put_back(visitor: Visitor, connected: World) -> None:
@@ -62,8 +63,10 @@ def test_what_loses_a_conflict_is_shown_and_can_be_put_back(visitor: Visitor, co
     visitor.follow("Edit", visitor.page.locator(".head"))
     field(visitor, "Phone").fill("07 555 0002")
     visitor.press("Save")
+    visitor.is_at(name)
+    expect(visitor.page.locator("#sync-state")).not_to_contain_text("Being sent")
+    visitor.page.reload()
     conflict = visitor.page.locator(".conflict")
-    reload_until(visitor, conflict.count)
     expect(conflict).to_contain_text("Phone was changed here and in")
     expect(conflict).to_contain_text("07 555 0001")
     expect(conflict).to_contain_text("07 555 0002")
@@ -71,10 +74,10 @@ def test_what_loses_a_conflict_is_shown_and_can_be_put_back(visitor: Visitor, co
     there = phone_of(connected, name)
     other = {"07 555 0001": "07 555 0002", "07 555 0002": "07 555 0001"}[there]
     visitor.press("Put back", conflict)
-    visitor.is_told("Sent to XPM")
+    visitor.is_told(SENT)
     expect(conflict).to_have_count(0)
     assert phone_of(connected, name) == other
-    visitor.sees(re.compile(f"Phone {other}"))
+    expect(fact(visitor, "Phone")).to_contain_text(other)
 
 
 def test_a_near_match_is_aligned_and_linked_in_one_click(visitor: Visitor, connected: World) -> None:
@@ -106,7 +109,13 @@ def open_client(visitor: Visitor, name: str) -> None:
     visitor.is_at(name)
 
 
-def field(visitor: Visitor, label: str):  # type: ignore[no-untyped-def]  # Playwright's own type says it all
+def fact(visitor: Visitor, label: str) -> Locator:
+    """What stands beside a label on a client's page, with where it came from."""
+    label_of = visitor.page.locator("dt", has_text=re.compile(f"^{label}$"))
+    return visitor.page.locator(".sourced > div", has=label_of).locator("dd")
+
+
+def field(visitor: Visitor, label: str) -> Locator:
     """The box of a form; its label may go on with “optional”."""
     return visitor.page.locator("#form").get_by_label(re.compile(f"^{label}")).first
 
@@ -115,12 +124,6 @@ def sync_now(visitor: Visitor, *, whole: bool = False) -> None:
     """Press the button on the panel and watch until it is done."""
     visitor.press("Sync now")
     expect(visitor.page.locator("#run-progress .flash")).to_contain_text(SYNCED, timeout=60_000)
-
-
-def reload_until(visitor: Visitor, found) -> None:  # type: ignore[no-untyped-def]  # a count, asked anew
-    expect(visitor.page.locator("#sync-state")).not_to_contain_text("Being sent")
-    if not found():
-        visitor.page.reload()
 
 
 def phone_of(world: World, name: str) -> str:

@@ -65,8 +65,8 @@ LAYERS = {
     "web": Layer(
         ("portal.web",),
         ("portal.web", "portal.domain", "portal.integrations", "portal.adapters.base", "portal.config", "portal.db",
-         "portal.keys", "portal.integrity", "jobs.queue", "jobs.csv_imports", *sorted(SHELLS)),
-        never=("requests", "urllib3", "apscheduler", "lxml"),
+         "portal.keys", "portal.integrity", "jobs", *sorted(SHELLS)),
+        never=("requests", "urllib3", "apscheduler", "lxml", "jobs.schedule"),
         advice="A screen asks the domain or a shell. Put the query or the call there and give it a name.",
     ),
     "jobs": Layer(

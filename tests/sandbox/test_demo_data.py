@@ -46,7 +46,7 @@ def test_every_planted_case_is_there() -> None:
         assert found[gone]["deleted"]
         assert found[gone]["merged_into"] == found[survivor]["uuid"]
     for name, manager in PLANTED["former_manager"]:
-        assert found[name]["AccountManager"]["Name"] == manager  # type: ignore[index]
+        assert found[name]["AccountManager"]["Name"] == manager  # type: ignore[index]  # planted with one
         assert manager not in {person.name for person in STAFF}
     assert {person.name for person in FORMER_STAFF} == {manager for _, manager in PLANTED["former_manager"]}
 

@@ -11,7 +11,7 @@ from portal.domain.activity import Activity, Verb, sentence
 from portal.domain.apps import Conflict, LinkState, Outcome, PushState, RunState, StaffLink
 from portal.domain.clients import SyncState
 from portal.domain.records import Address
-from portal.sync import send
+from portal.sync import search_records, send
 from tests import cast
 from tests.scenarios.conftest import PRIYA, World
 
@@ -211,3 +211,42 @@ def test_an_answer_lost_after_the_app_took_the_change_does_no_harm(harbour: Worl
         send(link.id)
     names = [one["name"] for one in harbour.remote("Harbour Cafe Ltd")["contacts"]]
     assert sorted(names) == ["Ana Lee", "Sam Lee"]
+
+
+def test_a_change_that_waits_is_still_sent_when_the_client_is_archived_meanwhile(harbour: World) -> None:
+    """Fault row 93, CL-06: archiving here archives nothing there, and loses nothing on its way."""
+    client = harbour.client("Harbour Cafe Ltd")
+    link = harbour.edit(client, phone="09 555 0166")
+    clients.archive(client, by=PRIYA, now=harbour.now())
+    db.session.commit()
+    assert send(link.id) == Outcome.PUSHED
+    there = harbour.remote("Harbour Cafe Ltd")
+    assert there["fields"]["Phone"] == "09 555 0166"
+    assert not there["archived"]
+
+
+def test_a_record_is_found_for_mapping_by_hand_with_who_holds_it(harbour: World) -> None:
+    """CL-30, CL-34."""
+    cast.make_client("Harbour Cafe")
+    db.session.commit()
+    harbour.control.create("harbour cafe", tenant=harbour.tenant)
+    harbour.done()
+    found = {one.name: holder and holder.name for one, holder in search_records(harbour.connection(), "harbour")}
+    assert found == {"harbour cafe": None, "Harbour Cafe Ltd": "Harbour Cafe Ltd"}
+
+
+def test_a_mapping_made_by_hand_to_another_name_survives_every_sync(world: World) -> None:
+    """CL-33, M1: it is not corrected by name."""
+    there = world.control.create("Entity B Ltd", tenant=world.tenant)
+    world.control.create("Entity A Ltd", tenant=world.tenant)
+    mine = cast.make_client("Entity A Limited")
+    db.session.commit()
+    world.done()
+    record = next(one for one, _holder in search_records(world.connection(), "Entity B"))
+    holder = world.link(world.client("Entity B Ltd"))
+    links.unlink(holder, by=PRIYA, now=world.now())
+    links.link(mine, world.connection(), record, by=PRIYA, now=world.now(), reason="chosen by Priya", made_by="person")
+    db.session.commit()
+    world.done(full=True)
+    world.done(full=True)
+    assert world.link(mine).remote_id == there["uuid"]

@@ -179,8 +179,10 @@ def _write(rows: list[CsvRow], by: Actor, now: datetime) -> Client:
         client = _as_previewed(lead)
         values = {name: value for row in rows for name, value in row.client_values.items()}
         _edit(client, rows, for_clients(values), by, now)
+        for row in rows:
+            _write_contact(client, row, by, now)
     for row in rows:
-        _write_contact(client, row, by, now)
+        _choose_default(client, row, by, now)
     for row in rows:
         row.client_id = client.id
         row.before = {**row.before, "version": client.version}
@@ -217,7 +219,11 @@ def _create(rows: list[CsvRow], by: Actor, now: datetime) -> Client:
     query = select(Client.id).where(Client.name == name)
     if any(one not in seen for one in db.session.scalars(query)):
         raise Held(f"A client named {name} was made after the preview. Upload the row again to choose.")
-    return clients.create(name, by=by, now=now, **values)
+    people = [row for row in rows if row.contact_values]
+    client = clients.create(name, by=by, now=now, contacts=[row.contact_values for row in people], **values)
+    for row, contact in zip(people, client.contacts, strict=True):
+        row.contact_id = contact.id
+    return client
 
 
 def for_clients(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,7 +242,6 @@ def _write_contact(client: Client, row: CsvRow, by: Actor, now: datetime) -> Non
     contact = next((one for one in client.contacts if one.id == row.contact_id), None)
     if row.contact_id is not None and contact is None:
         raise Held(f"A contact of {client.name} was removed after the preview.")
-    default = client.default_contact
     if contact is not None and row.contact_values:
         old = {name: [getattr(contact, name), value] for name, value in row.contact_values.items()}
         row.before = {**row.before, "contact": contact.id, "contact_fields": old}
@@ -245,6 +250,11 @@ def _write_contact(client: Client, row: CsvRow, by: Actor, now: datetime) -> Non
         contact = clients.add_contact(client, row.contact_values, by=by, now=now)
         row.contact_id = contact.id
         row.before = {**row.before, "contact": contact.id, "contact_added": dict(row.contact_values)}
+
+
+def _choose_default(client: Client, row: CsvRow, by: Actor, now: datetime) -> None:
+    contact = next((one for one in client.contacts if one.id == row.contact_id), None)
+    default = client.default_contact
     if row.makes_default and contact is not None and not contact.is_default:
         clients.choose_default_contact(contact, by=by, now=now)
         row.before = {**row.before, "default": [default.id if default else None, contact.id]}

@@ -166,7 +166,8 @@ class _Reader:
         value = self.args.get("app", "")
         if not value:
             return None, True
-        return self._id(value.removeprefix("not-"), self.known and self.known.apps, "app"), not value.startswith("not-")
+        found = self._id(value.removeprefix("not-"), self.known and self.known.apps, "app")
+        return found, found is None or not value.startswith("not-")
 
     def sort(self) -> tuple[Sort, bool]:
         value = self.args.get("sort", "")

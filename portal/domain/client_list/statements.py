@@ -266,7 +266,8 @@ def _order(shape: Shape, columns: Any) -> tuple[ColumnElement[Any], ...]:
         return columns.name_key, columns.id
     column = columns[PLACE[shape.sort].name]
     places = {value: literal_column(str(place)) for place, value in enumerate(shape.ranks) if value is not None}
-    rank = case(places, value=column, else_=literal_column(str(len(shape.ranks)))) if places else literal_column("0")
+    last = literal_column(str(len(shape.ranks) - 1))  # where nobody has a place of its own, it is the last
+    rank = case(places, value=column, else_=last) if places else literal_column("0")
     return rank, columns.name_key, columns.id
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from portal.db import db
 from portal.domain import activity
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import ClientLink
-from portal.domain.clients.models import EDITABLE, Client, StaleEdit
+from portal.domain.clients.models import CONTACT_EDITABLE, EDITABLE, Client, Contact, StaleEdit
 from portal.domain.clients.standing import index_for_search, refresh_sync_state
 from portal.domain.people import User
 from portal.domain.records import Address
@@ -48,19 +48,28 @@ def same_or_near(name: str, *, limit: int = 10) -> list[Client]:
     return sorted(found, key=lambda client: (client.name != name, client.is_archived, client.id))
 
 
-def create(name: str, *, by: Actor, now: datetime, **fields: Any) -> Client:
-    """A new client, a Lead, linked to nothing. Fields as in `EDITABLE`."""
+def create(name: str, *, by: Actor, now: datetime, contacts: Sequence[Mapping[str, Any]] = (), **fields: Any) -> Client:
+    """A new client, a Lead, linked to nothing. Fields as in `EDITABLE`; the first contact becomes the default."""
     client = Client(name=name, name_key=sort_key(name), near_key=near_key(name), created_at=now, changed_at=now)
     client.origins = {"*": source(by, now)}
     for field, value in fields.items():
         if field not in EDITABLE:
             raise ValueError(f"{field} is not a field of a client")
         setattr(client, field, value)
+    client.contacts = [_contact(values, client.origins, is_default=not place) for place, values in enumerate(contacts)]
+    client.links = []
     db.session.add(client)
     db.session.flush()
     activity.record(Verb.CLIENT_CREATED, by=by, now=now, client_id=client.id, client=name)
+    for contact in client.contacts:
+        activity.record(Verb.CONTACT_ADDED, by=by, now=now, client_id=client.id, contact=contact.name)
     index_for_search([client.id])
     return client
+
+
+def _contact(values: Mapping[str, Any], origins: Mapping[str, Any], *, is_default: bool) -> Contact:
+    given = {key: values.get(key, "") for key in CONTACT_EDITABLE}
+    return Contact(**given, is_default=is_default, origins=dict(origins))
 
 
 def edit(

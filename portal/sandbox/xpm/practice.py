@@ -209,7 +209,7 @@ def dates_asked() -> tuple[str, str]:
 def _named(tag: str, entry: str, names: object) -> Response:
     entries = [
         wire.leaves(entry, {"UUID": stable_uuid(entry, api.tenant().id, name), "Name": str(name)})
-        for name in names  # type: ignore[attr-defined]
+        for name in names  # type: ignore[attr-defined]  # a list, by its column
     ]
     return wire.answer(wire.element(tag, *entries))
 

@@ -27,9 +27,9 @@ MEANING: dict[Outcome, str] = {
     Outcome.FAILED: "These could not be looked at.",
     Outcome.QUARANTINED: "These records could not be understood; they are left alone.",
     Outcome.CONFLICT: "Changed on both sides. The later change counts; the other value is kept and can be put back.",
-    Outcome.NEAR_MATCH: "Nobody is linked by guesswork: once applied or synced, these wait under Matches for your word.",
-    Outcome.AMBIGUOUS: "Nobody is linked by guesswork: once applied or synced, these wait under Matches for your word.",
-    Outcome.TAKEN: "The client of this name has another record already: once applied or synced, these wait under Matches.",
+    Outcome.NEAR_MATCH: "Nobody is linked by guesswork: once applied or synced, these wait under Matches.",
+    Outcome.AMBIGUOUS: "Nobody is linked by guesswork: once applied or synced, these wait under Matches.",
+    Outcome.TAKEN: "The client of this name has another record: once applied or synced, these wait under Matches.",
     Outcome.BROKEN: "The record is gone there. The link is kept and marked, and nothing is sent to it any more.",
     Outcome.UPDATED: "Changed there since both sides last agreed.",
     Outcome.PUSHED: "Changed here since both sides last agreed.",
@@ -116,7 +116,7 @@ def apply(connection_id: int, run_id: int) -> Response:
 
 def _back(here: Here, found: SyncRun, message: str, tone: str = "ok") -> Response:
     """To the same page with the same filters."""
-    place = {key: request.form[key] for key in ("outcome", "q", *POSITION) if request.form.get(key)}
+    place: dict[str, Any] = {key: request.form[key] for key in ("outcome", "q", *POSITION) if request.form.get(key)}
     return done(message, "apps.preview", tone=tone, connection_id=here.connection.id, run_id=found.id, **place)
 
 

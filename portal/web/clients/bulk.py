@@ -73,9 +73,9 @@ def do_bulk() -> Response:
     view, ids = _chosen(request.form)
     problem, value = _value(act)
     if view is not None and len(ids) != number(request.form.get("count", "")):
-        problem = "The list has changed since you asked: it is another number of clients now. Look again before you go on."
+        problem = "The list has changed since you asked, and it is another number of clients now. Look again first."
     if problem:
-        return refused("clients/bulk.html", "question", problem=problem, **_question(act, view, ids))
+        return refused("clients/bulk.html", "question", **_question(act, view, ids) | {"problem": problem})
     mark = once.claim(request.form.get("once", ""), _now())
     if mark is None:
         return _results(once.made_of(request.form["once"]) or 0)
@@ -192,8 +192,8 @@ def _tabs(run: BulkRun) -> list[tuple[str, str, str, int]]:
         ItemState.FAILED: run.failed, ItemState.DONE: run.done, ItemState.UNCHANGED: run.unchanged,
         ItemState.WAITING: run.total - run.settled,
     }  # fmt: skip
-    found = [("", "All", here, run.total)]
-    return found + [(one.value, RESULTS[one][0], f"{here}?show={one.value}", held) for one, held in counts.items() if held]
+    parts = [(one.value, RESULTS[one][0], f"{here}?show={one.value}", held) for one, held in counts.items() if held]
+    return [("", "All", here, run.total), *parts]
 
 
 def _question(act: BulkAct, view: Filters | None, ids: list[int]) -> dict[str, Any]:

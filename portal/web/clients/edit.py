@@ -52,9 +52,8 @@ def create() -> Response:
     mark = once.claim(form.once.data or "", now())
     if mark is None:
         return _made_already(once.made_of(form.once.data or "") or 0)
-    client = clients.create(values.pop("name"), by=actor(), now=now(), **values)
-    if form.contact()["name"]:
-        clients.add_contact(client, form.contact(), by=actor(), now=now())
+    contacts = [form.contact()] if form.contact()["name"] else []
+    client = clients.create(values.pop("name"), by=actor(), now=now(), contacts=contacts, **values)
     mark.made = client.id
     db.session.commit()
     said = f"{client.name} is created, as a lead."
