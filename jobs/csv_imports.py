@@ -12,7 +12,7 @@ from portal.domain import client_csv, clients
 from portal.domain.activity import Actor, Origin
 from portal.domain.client_csv import CsvUpload, UploadState
 
-BREATH = 0.004  # seconds between two clients, in which others get the database's write lock
+BREATH = 0.002  # seconds between two clients, in which others get the database's write lock
 AT_ONCE = 200  # rows; a file with no more is imported while the person waits
 COMPARED_AT_ONCE = 1500  # rows; a file with no more is compared with the clients while the person waits
 

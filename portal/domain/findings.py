@@ -18,8 +18,7 @@ from portal.domain.importing import Importer
 from portal.domain.matching import Match
 from portal.domain.records import ClientRecord, client_from_json
 from portal.domain.staff import staff_of
-
-LEFT_OUT = "left_out"
+from portal.domain.waiting import LEFT_OUT, close_for
 
 
 class NotOpen(Exception):
@@ -55,43 +54,12 @@ def note(connection_id: int, record: ClientRecord, match: Match, now: datetime) 
     return found
 
 
-def leave_out(connection_id: int, record: ClientRecord, *, by: Actor, now: datetime) -> None:
-    """A person unticked this record in a preview: it stays out of every later sync until somebody imports it."""
-    found = db.session.scalar(
-        select(Finding).where(
-            Finding.connection_id == connection_id, Finding.remote_id == record.remote_id, Finding.kind == LEFT_OUT
-        )
-    )
-    if found is None:
-        found = Finding(connection_id=connection_id, kind=LEFT_OUT, remote_id=record.remote_id, first_seen=now, times=0)
-        db.session.add(found)
-    found.remote_name = record.name
-    found.record = record.as_json()
-    found.reason = f"left out by {by.name}"
-    found.state = LEFT_OUT
-    found.last_seen = now
-    found.times += 1
-    found.settled_at = now
-    found.settled_by = by.name
-
-
 def open_ids(connection_id: int) -> set[str]:
     """Remote ids about which something is open or was left out."""
     query = select(Finding.remote_id).where(
         Finding.connection_id == connection_id, Finding.state.in_(("open", LEFT_OUT))
     )
     return set(db.session.scalars(query))
-
-
-def close_for(connection_id: int, remote_id: str, state: str, now: datetime, by: str = "System") -> None:
-    """The cause is over: linked, imported, or gone there."""
-    query = select(Finding).where(
-        Finding.connection_id == connection_id, Finding.remote_id == remote_id, Finding.state.in_(("open", LEFT_OUT))
-    )
-    for found in db.session.scalars(query):
-        found.state = state
-        found.settled_at = now
-        found.settled_by = by
 
 
 def open_findings(

@@ -48,7 +48,7 @@ class Member:
 
 
 def page(words: str = "", after: str = "") -> tuple[list[GroupRow], str | None]:
-    """Groups by name, and the key of the next page. `words` is any part of a name; a key without meaning is left out."""
+    """Groups by name, and the key of the next page. `words` is any part of a name; a key without sense is left out."""
     members = select(func.count()).where(ClientGroup.group_id == Group.id).scalar_subquery()
     query = (
         select(Group.id, Group.name, Connection.app, Connection.account_name, members, func.coalesce(Contact.name, ""))

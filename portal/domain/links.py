@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import activity, clients
+from portal.domain import activity, clients, waiting
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import ClientLink, Conflict, Connection, LinkState, PushState, StaffLink
 from portal.domain.carrying import Context
@@ -17,7 +17,7 @@ from portal.domain.clients import Client, Contact
 from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
 from portal.domain.people import User
 from portal.domain.planning import is_blank
-from portal.domain.records import Address, ClientRecord, RecordState
+from portal.domain.records import Address, ClientRecord, RecordState, client_from_json
 
 
 class AlreadyLinked(Exception):
@@ -56,18 +56,25 @@ def link(
         Verb.CLIENT_LINKED, by=by, now=now, client_id=client.id, connection_id=connection.id, record=record.name,
         remote_id=record.remote_id, app=app or connection.app, reason=reason,
     )  # fmt: skip
+    waiting.close_for(connection.id, record.remote_id, "linked", now, by.name)
     clients.refresh_sync_state(client)
     clients.index_for_search([client.id])
     return made
 
 
 def unlink(link: ClientLink, *, by: Actor, now: datetime, app: str = "") -> None:
-    """Forget that the two are one. Both keep their values; nothing is sent any more."""
+    """Forget that the two are one. Both keep their values; nothing is sent any more.
+
+    When a person says so, the record is set aside: the same name must not link the two again with the next sync.
+    """
     client = db.session.get_one(Client, link.client_id)
     activity.record(
         Verb.CLIENT_UNLINKED, by=by, now=now, client_id=client.id, connection_id=link.connection_id,
         record=link.remote_name, remote_id=link.remote_id, app=app or link.connection.app,
     )  # fmt: skip
+    if by.user_id is not None and link.seen:
+        reason = f"unlinked from {client.name} by {by.name}"
+        waiting.leave_out(link.connection_id, client_from_json(link.seen), reason=reason, by=by, now=now)
     client.links.remove(link)
     db.session.delete(link)
     db.session.flush()

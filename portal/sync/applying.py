@@ -105,7 +105,6 @@ class Applier:
         )
         made = plan_for(client, link, [], record, context).without(left_out).pulls_only()
         carrying.apply_here(client, link, [], record, made, context, may_send=False)
-        findings.close_for(connection.id, record.remote_id, "linked", context.now)
         self.index.take(client.id, match.candidates[0].name, record.remote_id)
         self._item(Outcome.LINKED, record, client_id=client.id, reason=match.reason, plan=rows_of(made))
         if made.conflicts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, insert, select, update
 
 from portal.db import db
-from portal.domain import findings
+from portal.domain import waiting
 from portal.domain.apps import ClientLink, Outcome, PushState, RunItem
 from portal.domain.clients import Client
 from portal.domain.matching import Index, Kind
@@ -84,7 +84,8 @@ class PreviewApplier:
     def _leave_out(self, item: RunItem, record: ClientRecord) -> None:
         item.applied = "left out"
         if item.outcome == Outcome.CREATED:
-            findings.leave_out(self.job.connection_id, record, by=self.job.by, now=self.job.started)
+            reason = f"left out by {self.job.by.name}"
+            waiting.leave_out(self.job.connection_id, record, reason=reason, by=self.job.by, now=self.job.started)
         db.session.commit()
 
     def _hold_back(self, item: RunItem, why: str) -> None:

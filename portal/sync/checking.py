@@ -25,6 +25,8 @@ def missing(known: dict[str, Known], reading: Reading) -> list[str]:
 
 def danger(known: dict[str, Known], reading: Reading, gone: list[str]) -> Danger:
     """What the run would take away, of all that is linked. Counted before anything is written."""
+    if not known:
+        return Danger(0, 0, 0)
     linked = sum(1 for one in known.values() if not one.is_broken)
     orphaned, blanked = len(gone), 0
     candidates: list[tuple[int, ClientRecord]] = []

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
 from portal.db import db
-from portal.domain import client_search, findings
+from portal.domain import client_search, findings, waiting
 from portal.domain.apps import Outcome, RunItem
 from portal.domain.carrying import Context
 from portal.domain.importing import Importer
@@ -89,6 +89,6 @@ class Newcomers:
         for remote_id, client_id in made:
             self.index.linked[remote_id] = client_id
             if remote_id in self._with_findings:
-                findings.close_for(self.context.connection.id, remote_id, "imported", self.context.now)
+                waiting.close_for(self.context.connection.id, remote_id, "imported", self.context.now)
         db.session.commit()
         self.watch.count(Outcome.CREATED, len(made))

@@ -11,7 +11,7 @@ import logging
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import activity, findings
+from portal.domain import activity, waiting
 from portal.domain.activity import Verb
 from portal.domain.apps import (
     ClientLink,
@@ -154,7 +154,7 @@ def _close_gone_findings(job: Job, reading: Reading) -> None:
     )
     for one in open_ones:
         if one.remote_id not in reading.seen:
-            findings.close_for(job.connection_id, one.remote_id, "gone", job.started)
+            waiting.close_for(job.connection_id, one.remote_id, "gone", job.started)
     db.session.commit()
 
 

@@ -47,7 +47,7 @@ def test_a_redirect_is_not_followed_and_the_token_goes_nowhere() -> None:
 
 
 def test_a_host_that_is_not_configured_is_never_called() -> None:
-    """Fault row 30."""
+    """Fault rows 30 and 101."""
     with saying(OK + b"Content-Length: 0\r\n\r\n") as stranger, saying(OK) as server:
         with pytest.raises(NotSent, match="not configured"):
             ask(stranger, Transport((server.url,)))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, StorageState, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, StorageState, expect, sync_playwright
 
 from portal.demo import facts
 from tests.browser.visitor import DESK, Visitor
@@ -43,15 +43,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-    if program is None:
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """Where Chromium is. On a developer's machine the journeys may be left out, where CI=true they may not."""
+    found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if found is None:
         reason = "There is no Chromium on this machine; install the package chromium to run the journeys."
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright, program: str) -> Iterator[Browser]:
+    with playwright.chromium.launch(executable_path=program, args=SWITCHES) as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture(scope="session")
+def large_print(playwright: Playwright, program: str) -> Iterator[Browser]:
+    """The browser of a person who set the text to twice its size."""
+    twice = "--blink-settings=defaultFontSize=32,defaultFixedFontSize=26"
+    with playwright.chromium.launch(executable_path=program, args=[*SWITCHES, twice]) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
@@ -90,12 +108,12 @@ def someone(
     """A person with a browser: `someone("member")`, `someone(None, java_script_enabled=False)`."""
     visitors: list[Visitor] = []
 
-    def comes(role: str | None = "admin", **context: Any) -> Visitor:
+    def comes(role: str | None = "admin", *, browser: Browser = chromium, **context: Any) -> Visitor:
         settings = {"viewport": DESK, "reduced_motion": "reduce", "color_scheme": "light"} | context
         if role is not None:
             settings["storage_state"] = sign_ins(role)
         has_scripts = bool(context.get("java_script_enabled", True))
-        visitors.append(Visitor(chromium.new_context(**settings), world.url, has_scripts=has_scripts))
+        visitors.append(Visitor(browser.new_context(**settings), world.url, has_scripts=has_scripts))
         visitors[-1].looked_at = LOOKED_AT
         return visitors[-1]
 

@@ -22,6 +22,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 LEFT_THE_PAGE = "net::ERR_ABORTED"  # a request the browser dropped because the person went on; not a fault
+OVERTAKEN = ("htmx:sendAbort", "htmx:afterRequest,")  # htmx says so when a person types on before the answer came
 # Elements that stick out at the right, innermost last; what scrolls by itself may be wide inside.
 STICKING_OUT = """() => {
   const root = document.scrollingElement;
@@ -130,6 +131,8 @@ class Visitor:
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning") or not self._is_ours(message.location.get("url", "")):
+            return
+        if message.text.startswith(OVERTAKEN):
             return
         if any(f"status of {one}" in message.text or f"Code {one} " in message.text for one in self.expected):
             return

@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.domain import clients, links
-from portal.domain.activity import Activity, Verb, sentence
+from portal.domain.activity import Activity, Actor, Verb, sentence
 from portal.domain.apps import Conflict, LinkState, Outcome, PushState, RunState, StaffLink
-from portal.domain.clients import SyncState
+from portal.domain.clients import Client, SyncState
 from portal.domain.records import Address
 from portal.sync import search_records, send
 from tests import cast
@@ -250,3 +250,19 @@ def test_a_mapping_made_by_hand_to_another_name_survives_every_sync(world: World
     world.done(full=True)
     world.done(full=True)
     assert world.link(mine).remote_id == there["uuid"]
+
+
+def test_a_link_taken_apart_by_a_person_is_not_made_again_by_name(harbour: World) -> None:
+    alice = Actor.person(cast.person("admin"))
+    client = harbour.client("Harbour Cafe Ltd")
+    links.unlink(harbour.link(client), by=alice, now=harbour.now())
+    db.session.commit()
+    harbour.done(full=True)
+    db.session.refresh(client)
+    assert client.links == []
+    assert db.session.scalars(select(Client.name)).all() == ["Harbour Cafe Ltd"]
+    record, holder = search_records(harbour.connection(), "Harbour")[0]
+    assert holder is None
+    links.link(client, harbour.connection(), record, by=alice, now=harbour.now(), reason="chosen", made_by="person")
+    db.session.commit()
+    assert harbour.done(full=True).counts.get("created", 0) == 0

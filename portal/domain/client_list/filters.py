@@ -27,7 +27,7 @@ STATUS_WORDS = {
     ClientStatus.ACTIVE.value: "Active",
     ClientStatus.INACTIVE.value: "Inactive",
     ClientStatus.ARCHIVED.value: "Archived",
-    EVERYTHING: "Everything, archived too",
+    EVERYTHING: "Archived too",
 }
 SYNC_WORDS = {
     SyncState.FAILED.value: "not synced",
