@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from environs import EnvError
+
 from portal.config import from_environment
 from portal.integrity import DatabaseDamaged, refuse_damaged_file
 from portal.keys import KeyProblem, encryption_keys, secret_keys
 
 # gunicorn takes every name here that it knows for a setting of its own, so modules are not imported whole.
-settings = from_environment()
+try:
+    settings = from_environment()
+except EnvError as problem:
+    raise SystemExit(str(problem)) from problem
 
 bind = f"{settings.host}:{settings.port}"
 worker_class = "gthread"

@@ -48,6 +48,9 @@ RAIL = (
 )
 
 
+BELONGS_TO = {"groups": "clients"}  # screens reached from another one's pages
+
+
 def register(app: Flask, consent_origins: Iterable[str] = ()) -> None:
     """Everything the app needs to answer a browser."""
     settings: Settings = app.extensions["settings"]
@@ -85,6 +88,7 @@ def frame() -> dict[str, Any]:
 def rail() -> list[tuple[RailItem, str, bool, int | bool]]:
     """The entries this person sees: item, its address, whether it is where they are, and its mark."""
     here = (request.endpoint or "").split(".")[0]
+    here = BELONGS_TO.get(here, here)
     views = current_app.view_functions
     person = current_user.person if current_user.is_authenticated else None
     seen = [item for item in RAIL if item.endpoint in views and (item.may is None or (person and person.may(item.may)))]

@@ -26,19 +26,18 @@ from tests.browser.world import World, running
 HERE = Path(__file__).parent
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+TURN = {"test_first_import.py": 0, "test_lost_access.py": 2}
 EMAILS = {role: email for _name, email, role in facts.PEOPLE}
 
 expect.set_options(timeout=20_000)  # of patience with a busy machine; nothing waits longer than it has to
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first import goes first: it finds the portal as it was founded, and all others want it done."""
+    """The first import finds the portal as it was founded; losing access comes when nobody else needs it."""
     ours = [item for item in items if item.path.is_relative_to(HERE)]
     for item in ours:
         item.add_marker("browser")
-    first = [item for item in ours if item.path.name == "test_first_import.py"]
-    rest = [item for item in ours if item not in first]
-    ordered = iter(first + rest)
+    ordered = iter(sorted(ours, key=lambda item: TURN.get(item.path.name, 1)))
     items[:] = [next(ordered) if item.path.is_relative_to(HERE) else item for item in items]
 
 

@@ -18,7 +18,9 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, R
 from tests.browser.world import ROOT
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+# What a narrow and dark page may break that a wide and light one keeps.
+RULES_OF_A_PHONE = {"type": "rule", "values": ["color-contrast", "target-size", "scrollable-region-focusable"]}
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 LEFT_THE_PAGE = "net::ERR_ABORTED"  # a request the browser dropped because the person went on; not a fault
@@ -97,17 +99,24 @@ class Visitor:
         self.expected = set()
 
     def look(self, what: str = "") -> None:
-        """Judge the page as it stands. The same state of the same page is measured once; `what` names the state."""
-        expect(self.page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+        """Judge the page as it stands and be content with it, or fail. `what` names its state."""
+        self.judge(what)
         self.is_content()
+
+    def judge(self, what: str = "") -> None:
+        """Note what is wrong with the page as it stands. The same state of the same page is measured once."""
+        expect(self.page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
         shape = re.sub(r"\d+", "N", self.page.url.removeprefix(self.base).split("?")[0]) + what
         if shape in self.looked_at:
             return
         self.looked_at.add(shape)
         if self.has_scripts:
-            self.complaints += [f"{shape}: {one}" for one in inaccessible(self.page)]
-        self.complaints += [f"{shape} on a phone sticks out: {one}" for one in self._too_wide()]
-        self.is_content()
+            self.complaints += [f"{shape}: {one}" for one in inaccessible(self.page, RULES)]
+        with self._a_phone_at_night():
+            self.complaints += [f"{shape} on a phone sticks out: {one}" for one in self.page.evaluate(STICKING_OUT)]
+            if self.has_scripts:
+                dark = inaccessible(self.page, RULES_OF_A_PHONE)
+                self.complaints += [f"{shape} on a dark phone: {one}" for one in dark]
 
     def is_content(self) -> None:
         """Nothing has been wrong so far."""
@@ -118,13 +127,14 @@ class Visitor:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path, full_page=True)
 
-    def _too_wide(self) -> list[str]:
-        before = self.page.viewport_size
+    @contextmanager
+    def _a_phone_at_night(self) -> Iterator[None]:
+        before = self.page.viewport_size or DESK
         self.page.set_viewport_size(PHONE)
-        wide: list[str] = self.page.evaluate(STICKING_OUT)
-        if before:
-            self.page.set_viewport_size(before)
-        return wide
+        self.page.emulate_media(color_scheme="dark")
+        yield
+        self.page.set_viewport_size(before)
+        self.page.emulate_media(color_scheme="light")
 
     def _complain(self, text: str) -> None:
         self.complaints.append(text)
@@ -154,12 +164,12 @@ class Visitor:
         return not url or url.startswith(self.base)
 
 
-def inaccessible(page: Page) -> list[str]:
+def inaccessible(page: Page, rules: dict[str, Any]) -> list[str]:
     """What axe finds: the rule, what it means, and the first elements that break it."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     found: dict[str, Any] = page.evaluate(
-        "(tags) => axe.run({runOnly: {type: 'tag', values: tags}, resultTypes: ['violations'], preload: false})", RULES
+        "(rules) => axe.run({runOnly: rules, resultTypes: ['violations'], preload: false})", rules
     )
     told = []
     for one in found["violations"]:

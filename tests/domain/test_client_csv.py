@@ -69,8 +69,12 @@ def test_a_preview_writes_nothing(database) -> None:
 
 
 def test_an_import_makes_what_the_preview_showed_and_is_on_record(database) -> None:
-    upload = preview(database, {"Client Name": "Acme", "Phone": "09 1", "Tax Registered": "yes", **JO},
-                     {"Client Name": "Acme", "Default Contact": "Yes", **KAI}, {"Client Name": "No contact"})  # fmt: skip
+    upload = preview(
+        database,
+        {"Client Name": "Acme", "Phone": "09 1", "Tax Registered": "yes", **JO},
+        {"Client Name": "Acme", "Default Contact": "Yes", **KAI},
+        {"Client Name": "No contact"},
+    )
     done = apply(upload)
     client = database.scalar(select(Client))
     assert (client.name, client.phone, client.tax_registered, client.status) == (
@@ -101,7 +105,7 @@ def test_the_same_file_twice_creates_nothing_twice_and_is_recognised(database) -
     again = preview(database, *rows)
     assert client_csv.same_file(again) is not None
     assert again.counts == {"choice": 2}
-    with pytest.raises(NotNow, match="Nothing in clients.csv would change anything"):
+    with pytest.raises(NotNow, match="would change anything"):
         apply(again)
     assert client_csv.choose_all(again, "edit", apps=APPS) == 2
     assert again.counts == {"unchanged": 2}
@@ -233,8 +237,9 @@ def test_linked_clients_are_asked_to_be_sent_and_fields_of_the_app_stay(database
     """CL-35, CL-36."""
     acme = make_client("Acme", website="old.example", contacts=[{"name": "Jo", "email": "jo@acme.example"}])
     link = make_link(acme, make_connection())
-    upload = preview(database, {"Client ID": str(acme.id), "Client Name": "Acme", "Phone": "2", "Website": "new.example",
-                                **JO})  # fmt: skip
+    upload = preview(
+        database, {"Client ID": str(acme.id), "Client Name": "Acme", "Phone": "2", "Website": "new.example", **JO}
+    )
     assert client_csv.row(upload, 2).notes == ["Website is kept by Practice Manager and stays as it is."]
     done = apply(upload)
     assert done.link_ids == [link.id]
@@ -246,11 +251,18 @@ def test_undoing_archives_new_clients_and_puts_old_values_back(database) -> None
     jo = acme.contacts[0]
     upload = preview(
         database,
-        {"Client ID": str(acme.id), "Client Name": "Acme", "Phone": "2", "Address City": "Ōtaki", "Contact ID": str(jo.id),
-         "Contact Mobile": "022", **JO},
+        {
+            "Client ID": str(acme.id),
+            "Client Name": "Acme",
+            "Phone": "2",
+            "Address City": "Ōtaki",
+            "Contact ID": str(jo.id),
+            "Contact Mobile": "022",
+            **JO,
+        },
         {"Client ID": str(acme.id), "Client Name": "Acme", "Default Contact": "Yes", **KAI},
         {"Client Name": "Beta", **KAI},
-    )  # fmt: skip
+    )
     apply(upload)
     assert (acme.phone, acme.address.city, acme.default_contact.name) == ("2", "Ōtaki", "Kai")
     client_csv.undo(upload, by=PRIYA, now=NOW)

@@ -103,8 +103,10 @@ def test_the_same_row_twice_adds_nothing_twice() -> None:
 def test_filled_ids_edit_exactly_what_differs() -> None:
     """CL-42."""
     known = here(7, "Acme", contact(9, "Jo", "jo@acme.example", True), values={"phone": "1", "fax": "2"}, version=4)
-    (row,) = plan({"Client ID": "7", "Client Name": "Acme Corp", "Phone": "1", "Contact ID": "9", "Contact Mobile": "021",
-                   **JO}, known=(known,))  # fmt: skip
+    (row,) = plan(
+        {"Client ID": "7", "Client Name": "Acme Corp", "Phone": "1", "Contact ID": "9", "Contact Mobile": "021", **JO},
+        known=(known,),
+    )
     assert row.outcome == EDIT
     assert row.client_values == {"name": "Acme Corp"}
     assert row.contact_values == {"mobile": "021"}
@@ -173,8 +175,12 @@ def test_empty_cells_leave_values_alone_unless_asked_to_clear_them() -> None:
 
 
 def test_an_address_is_one_thing_so_a_new_street_does_not_keep_the_old_region() -> None:
-    known = here(7, "Acme", contact(9, "Jo", "jo@acme.example", True),
-                 values={"address_street": "1 Old", "address_city": "Hamilton", "address_region": "Waikato"})  # fmt: skip
+    known = here(
+        7,
+        "Acme",
+        contact(9, "Jo", "jo@acme.example", True),
+        values={"address_street": "1 Old", "address_city": "Hamilton", "address_region": "Waikato"},
+    )
     (row,) = plan({"Client ID": "7", "Client Name": "Acme", "Address Street": "2 New", "Address City": "Auckland",
                    "Contact ID": "9", **JO}, known=(known,))  # fmt: skip
     assert row.client_values == {"address": ["2 New", "Auckland", "", "", ""]}

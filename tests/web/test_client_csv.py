@@ -13,6 +13,7 @@ from jobs import csv_imports, queue
 from portal import sync
 from portal.db import db
 from portal.domain import client_csv
+from portal.domain.activity import Actor, Origin
 from portal.domain.client_csv import CsvRow, CsvUpload, UploadState
 from portal.domain.client_csv_columns import HEADINGS
 from portal.domain.client_csv_file import REASON_HEADING
@@ -21,6 +22,7 @@ from tests.cast import make_client, make_connection, make_link
 
 JO = {"Contact Name": "Jo", "Contact Email": "jo@acme.example"}
 KAI = {"Contact Name": "Kai", "Contact Email": "kai@acme.example"}
+BOB = Actor("Bob", Origin.CSV)
 
 
 @pytest.fixture
@@ -333,9 +335,8 @@ def test_work_that_was_cut_off_is_taken_up_again(story, sign_in_as, background, 
         if done == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), story():
-        one = db.session.get(CsvUpload, 1)
-        client_csv.apply(one, by=csv_imports.Actor("Bob", csv_imports.Origin.CSV), now=datetime.now(UTC), progress=die)
+    with story(), pytest.raises(KeyboardInterrupt):
+        client_csv.apply(db.session.get(CsvUpload, 1), by=BOB, now=datetime.now(UTC), progress=die)
     clock.shift(timedelta(minutes=3))
     page = browser.get("/clients/imports/1")
     assert "The work has stopped" in page.text
@@ -385,9 +386,12 @@ def test_hostile_cells_and_file_names_stay_text(story, sign_in_as) -> None:
     nasty = '<script>alert(1)</script>" hx-get="/x'
     with story():
         make_client(nasty, phone=nasty, contacts=[{"name": nasty, "email": "jo@acme.example"}])
-    page = upload(sign_in_as("member"), {"Client Name": nasty, "Phone": "5", "Address Street": nasty, "Contact Name": nasty,
-                                         "Contact Email": nasty}, {"Client Name": nasty, **JO},
-                  name="<img src=x onerror=alert(1)>.csv")  # fmt: skip
+    page = upload(
+        sign_in_as("member"),
+        {"Client Name": nasty, "Phone": "5", "Address Street": nasty, "Contact Name": nasty, "Contact Email": nasty},
+        {"Client Name": nasty, **JO},
+        name="<img src=x onerror=alert(1)>.csv",
+    )
     assert not page.all("//script[not(@src)]")
     assert not page.all("//img")
     assert not page.all("//*[@hx-get='/x']")

@@ -282,8 +282,18 @@ def hold_conflict(client: Client, link: ClientLink, here: str, there: str, field
     from portal.db import db
 
     link.open_conflicts = 1
-    conflict = Conflict(link_id=link.id, client_id=client.id, field=field, agreed="", here=here, there=there, winner="there",
-                        why="changed on both sides; theirs is later", here_changed_by="Priya", at=now())  # fmt: skip
+    conflict = Conflict(
+        link_id=link.id,
+        client_id=client.id,
+        field=field,
+        agreed="",
+        here=here,
+        there=there,
+        winner="there",
+        why="changed on both sides; theirs is later",
+        here_changed_by="Priya",
+        at=now(),
+    )
     db.session.add(conflict)
     db.session.flush()
 

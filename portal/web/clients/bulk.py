@@ -177,6 +177,8 @@ def _summary(run: BulkRun) -> str:
     word = {
         BulkAct.ARCHIVE: "archived here", BulkAct.UNARCHIVE: "brought back", BulkAct.SYNC: "brought in step",
     }.get(run.act, "assigned")  # fmt: skip
+    if not run.done and not run.failed:
+        return "There was nothing to do: it is so already. Each client's reason stands below."
     parts = [f"{formats.plural(run.done, 'client')} {word}"]
     if run.unchanged:
         parts.append(f"{formats.number(run.unchanged)} had nothing to do")

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, abort, request, url_for
 
 from portal import sync
-from portal.adapters.base import AdapterError, AppInfo
+from portal.adapters.base import AppInfo
 from portal.db import db
 from portal.domain import client_page, clients, connections, link_undo, links
 from portal.domain.activity import Verb
@@ -18,7 +18,7 @@ from portal.domain.people import May
 from portal.domain.records import ClientRecord
 from portal.web.clients import screen
 from portal.web.clients.lookups import apps, client_or_404, locked_or_404, now
-from portal.web.guard import actor, needs, writes_on_get
+from portal.web.guard import actor, needs
 from portal.web.render import done, render
 
 LONGEST = 200  # characters of a search
@@ -26,40 +26,36 @@ LONGEST = 200  # characters of a search
 
 @screen.get("/<int:client_id>/records/<int:connection_id>")
 @needs(May.SETTLE_MATCHES)
-@writes_on_get(reason="searching asks the app itself, and every call is counted against its allowance")
 def choose_record(client_id: int, connection_id: int) -> Response:
-    """Search the app's own records; one that is taken says by whom and cannot be chosen."""
+    """Search the app's records as of the last sync; one that is taken says by whom and cannot be chosen."""
     client = client_or_404(client_id)
     connection, app = _usable_or_404(connection_id)
     words = request.args.get("q", client.name)[:LONGEST].strip()
-    name, present = client.name, next((one for one in client.links if one.connection_id == connection.id), None)
-    values: dict[str, Any] = {
-        "client": client, "name": name, "app": app, "connection": connection, "words": words, "present": present,
-        "trouble": "", "found": [],
-    }  # fmt: skip
-    if words:
-        found, values["trouble"] = _search(connection, words)
-        values["found"] = [(record, None if holder is None else (holder.id, holder.name)) for record, holder in found]
-    values["client"] = client_or_404(client_id)
-    return render("clients/records.html", blocks=("records",), **values)
+    return render(
+        "clients/records.html",
+        blocks=("records",),
+        client=client,
+        app=app,
+        connection=connection,
+        words=words,
+        present=next((one for one in client.links if one.connection_id == connection.id), None),
+        found=sync.search_records(connection, words) if words else [],
+    )
 
 
 @screen.post("/<int:client_id>/links")
 @needs(May.SETTLE_MATCHES)
 def link(client_id: int) -> Response:
     """This client is that record, says a person. A link there was is replaced."""
-    client = client_or_404(client_id)
+    client = locked_or_404(client_id)
     connection, app = _usable_or_404(request.form.get("connection", 0, type=int))
     remote_id, words = request.form.get("record", "")[:LONGEST], request.form.get("q", "")[:LONGEST]
-    connection_id = connection.id
-    found, trouble = _search(connection, words)
+    found = sync.search_records(connection, words)
     record = next((one for one, _holder in found if one.remote_id == remote_id), None)
     if record is None:
-        said = trouble or f"{app.short_name} no longer shows that record. Nothing was linked; search again."
-        again: dict[str, Any] = {"client_id": client_id, "connection_id": connection_id, "q": words}
+        said = "That record is not among the ones found any more. Nothing was linked; search again."
+        again: dict[str, Any] = {"client_id": client_id, "connection_id": connection.id, "q": words}
         return done(said, ".choose_record", tone="bad", **again)
-    client = locked_or_404(client_id)
-    connection = connections.get(connection_id) or abort(404)
     try:
         made = _link(client, connection, record, app)
     except AlreadyLinked as taken:
@@ -117,15 +113,6 @@ def _link(client: Client, connection: Connection, record: ClientRecord, app: App
     clients.refresh_sync_state(client)
     db.session.flush()
     return made.id
-
-
-def _search(connection: Connection, words: str) -> tuple[list[tuple[ClientRecord, Client | None]], str]:
-    """What the app finds, or why it could not be asked."""
-    try:
-        return sync.search_records(connection, words), ""
-    except AdapterError as problem:
-        db.session.rollback()
-        return [], problem.message
 
 
 def _usable_or_404(connection_id: int) -> tuple[Connection, AppInfo]:
