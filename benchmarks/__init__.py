@@ -1,1 +1,1 @@
-"""How quick it is, always beside a floor measured in the same run. Run through `make bench`; nothing here asserts a time."""
+"""How quick it is, always beside a floor measured in the same run. `make bench` runs it; nothing asserts a time."""

@@ -1,4 +1,4 @@
-"""The floor: the list of clients as a bare Flask view, with hand-written SQL over the same indexes and a small template.
+"""The floor: the list of clients as a bare Flask view, with hand-written SQL over the same indexes and a little markup.
 
 No sign-in, no frame, no menu, no forms: what the same rows would cost somebody who wrote nothing else. Started by
 `benchmarks.list_pages` under the same server as the portal, with the address of the same database in FLOOR_DATABASE.

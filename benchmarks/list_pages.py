@@ -127,7 +127,7 @@ def _prepare(portal: Flask, clients: int) -> tuple[str, list[tuple[str, str, str
 
 def _cookie(portal: Flask, token: str) -> str:
     """The cookie of a signed-in browser that has been here before: it holds its forgery token already."""
-    serializer: Any = portal.session_interface.get_signing_serializer(portal)  # type: ignore[attr-defined]
+    serializer: Any = portal.session_interface.get_signing_serializer(portal)  # type: ignore[attr-defined]  # Flask's own session interface has it
     return serializer.dumps({"_user_id": token, "_fresh": True, "csrf_token": secrets.token_hex(20)})
 
 
@@ -144,7 +144,11 @@ def _pages() -> list[tuple[str, str, str]]:
     by = client_list.Sort
     return [
         page("first page", Filters(), "first"),
-        ("page 1,000", f"/clients?after={quote(f'{name}~{client_id}')}", f"/deep?{urlencode({'key': name, 'id': client_id})}"),
+        (
+            "page 1,000",
+            f"/clients?after={quote(f'{name}~{client_id}')}",
+            f"/deep?{urlencode({'key': name, 'id': client_id})}",
+        ),
         page("search “tolaga”: one client", Filters("tolaga"), "search", key="tolaga"),
         page("search “whitcombe”: many", Filters("whitcombe"), "search", key="whitcombe"),
         page("search “ltd”: very many", Filters("ltd"), "search", key="ltd"),
@@ -168,9 +172,9 @@ def _pages() -> list[tuple[str, str, str]]:
 def _place_of_page_1000() -> tuple[str, int]:
     """Where page 1,000 begins; with fewer clients, the last whole page."""
     listed = "FROM client WHERE archived_at IS NULL"
-    clients = db.session.scalar(text(f"SELECT count(*) {listed}")) or 0  # noqa: S608  # the words above
+    clients = db.session.scalar(text(f"SELECT count(*) {listed}")) or 0
     before = max(0, min(999 * 50, clients - 51) - 1)
-    query = text(f"SELECT name_key, id {listed} ORDER BY name_key, id LIMIT 1 OFFSET :before")  # noqa: S608
+    query = text(f"SELECT name_key, id {listed} ORDER BY name_key, id LIMIT 1 OFFSET :before")
     row = db.session.execute(query, {"before": before}).one()
     return row.name_key, row.id
 
@@ -187,7 +191,7 @@ def _served(target: str, url: str, folder: Path) -> Iterator[int]:
     }  # fmt: skip
     command = [sys.executable, "-m", "gunicorn", "-w", "1", "--threads", "4", "-b", f"127.0.0.1:{port}", target]
     command += ["--log-level", "error", "--keep-alive", "60"]
-    server = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603  # our own command
+    server = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         _wait_for(port, server)
         yield port

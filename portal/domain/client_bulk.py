@@ -122,9 +122,7 @@ class NothingChosen(ValueError):
     """No client there is was named."""
 
 
-def request(
-    act: BulkAct, client_ids: Sequence[int], *, by: Actor, now: datetime, value: User | None = None
-) -> BulkRun:
+def request(act: BulkAct, client_ids: Sequence[int], *, by: Actor, now: datetime, value: User | None = None) -> BulkRun:
     """A run over these clients in the caller's transaction; ids that are no client's are left out.
 
     Raises `NothingChosen` when none is left.

@@ -10,7 +10,6 @@ in the test's own folder and named in the report.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, StorageState, expect, sync_playwright
 
 from portal.demo import facts
+from tests.browser.acts import connect, sync_now
 from tests.browser.visitor import DESK, Visitor
 from tests.browser.world import World, running
 
@@ -150,11 +150,8 @@ def connected(world: World, chromium: Browser, sign_ins: Callable[[str], Storage
     visitor = Visitor(context, world.url)
     visitor.open("/apps")
     if visitor.page.get_by_role("button", name="Connect to your account").count():
-        visitor.press("Connect to your account")
-        visitor.press("Allow access")
-        visitor.press("Enable")
-        visitor.press("Sync now")
-        expect(visitor.page.locator("#run-progress .flash")).to_contain_text(re.compile("finished"), timeout=120_000)
+        connect(visitor)
+        sync_now(visitor)
     context.close()
     return world
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 
 from playwright.sync_api import Locator, expect
 
-from portal.domain.client_csv_columns import HEADINGS
+from tests.browser.acts import find, names, upload
 from tests.browser.visitor import Visitor
-
 
 
 def test_the_list_follows_what_one_types_and_keeps_it_on_reload_and_on_the_way_back(visitor: Visitor) -> None:
     page = visitor.open("/clients")
     visitor.look()
     search(visitor).press_sequentially("aotea con")
-    expect(names(visitor).first).to_have_text(re.compile("Aotea"))
     expect(page).to_have_url(re.compile(r"q=aotea\+con"))
+    expect(names(visitor).first).to_have_text(re.compile("Aotea"))
     found = names(visitor).all_inner_texts()
     assert found and all("aotea con" in name.casefold() for name in found), found
 
@@ -41,8 +38,7 @@ def test_the_list_follows_what_one_types_and_keeps_it_on_reload_and_on_the_way_b
     expect(page.get_by_label("Status", exact=True)).to_have_value("lead")
 
     page.get_by_role("link", name=re.compile("^Remove filter: .*aotea con", re.IGNORECASE)).click()
-    expect(page).to_have_url(re.compile("status=lead"))
-    expect(page).not_to_have_url(re.compile("aotea"))
+    expect(page).to_have_url(re.compile(r"/clients\?(?!.*aotea).*status=lead"))
     expect(search(visitor)).to_have_value("")
 
     search(visitor).press_sequentially("nobody is called this")
@@ -51,8 +47,8 @@ def test_the_list_follows_what_one_types_and_keeps_it_on_reload_and_on_the_way_b
 
 
 def test_clients_are_archived_in_bulk_and_brought_back_with_undo(visitor: Visitor) -> None:
-    visitor.open("/clients?q=Ana-Sof")
-    page, two = visitor.page, names(visitor).all_inner_texts()[:2]
+    page = visitor.open("/clients?q=Ana-Sof")
+    two = names(visitor).all_inner_texts()[:2]
     for name in two:
         page.get_by_role("checkbox", name=name, exact=True).check()
     bar = page.locator(".bulk")
@@ -65,17 +61,18 @@ def test_clients_are_archived_in_bulk_and_brought_back_with_undo(visitor: Visito
     page.get_by_role("button", name=re.compile("^Archive .*2 clients")).click()
     visitor.is_told(re.compile("2 clients"))
     visitor.look("done")
+    done = page.url
     visitor.open("/clients?q=Ana-Sof")
     expect(names(visitor).first).to_be_visible()
     assert not set(two) & set(names(visitor).all_inner_texts())
-    page.go_back()
-    page.get_by_role("button", name=re.compile("^Undo|^Bring")).first.click()
+    visitor.open(done)
+    page.get_by_role("button", name="Undo").first.click()
     visitor.is_told(re.compile("back"))
     visitor.open("/clients?q=Ana-Sof")
     assert set(two) <= set(names(visitor).all_inner_texts())
 
 
-def test_a_file_is_looked_at_before_it_comes_in_and_the_same_file_does_not_double_the_list(visitor: Visitor) -> None:
+def test_a_file_is_looked_at_before_it_comes_in_and_the_same_names_do_not_double_the_list(visitor: Visitor) -> None:
     """CL-44: a name that is here already waits for a choice."""
     rows = [
         ("Zephyr Sailmakers Ltd", "09 555 0300", "Ida Zephyr", "ida@zephyr.example"),
@@ -83,53 +80,30 @@ def test_a_file_is_looked_at_before_it_comes_in_and_the_same_file_does_not_doubl
         ("Zircon Dental Lab", "09 555 0301", "Uma Zircon", "uma@zircon.example"),
         ("Zenith Nobody", "", "", ""),
     ]
+    page = visitor.open("/clients")
+    visitor.follow("Import")
+    visitor.is_at("Import clients")
+    visitor.look()
     upload(visitor, rows)
     visitor.is_at(re.compile("^Preview of "))
     visitor.sees("Cannot be imported")
     visitor.look()
-    assert not is_listed(visitor, "Zircon Dental Lab"), "the preview wrote something"
-    visitor.page.go_back()
+    preview = page.url
+    expect(find(visitor, "Zircon")).to_have_count(0)
+    visitor.open(preview)
     visitor.press("Import 3 rows")
     visitor.is_at(re.compile("^Import of "))
     visitor.look("done")
-    assert is_listed(visitor, "Zephyr Sailmakers Ltd")
+    expect(find(visitor, "Zephyr")).to_have_text(["Zephyr Sailmakers Ltd"])
 
+    visitor.open("/clients/imports")
     upload(visitor, rows[:3])
     visitor.is_told("name is here already")
     visitor.look("same names")
-    visitor.press("Leave out", visitor.page.locator("section.notice"))
+    visitor.press("Leave out", page.locator("section.notice"))
     visitor.sees("Left out")
-    visitor.open("/clients?q=Zephyr")
-    expect(names(visitor)).to_have_text(["Zephyr Sailmakers Ltd"])
+    expect(find(visitor, "Zephyr")).to_have_text(["Zephyr Sailmakers Ltd"])
 
 
 def search(visitor: Visitor) -> Locator:
     return visitor.page.locator("#narrow [name=q]")
-
-
-def names(visitor: Visitor) -> Locator:
-    """The names in the list, each a link to its client."""
-    return visitor.page.locator("#rows tbody a[id^=c]")
-
-
-def is_listed(visitor: Visitor, name: str) -> bool:
-    visitor.open("/clients?q=" + name.split()[0])
-    visitor.is_at("Clients")
-    return names(visitor).filter(has_text=name).count() == 1
-
-
-def upload(visitor: Visitor, rows: list[tuple[str, str, str, str]]) -> None:
-    """Each row is client, phone, contact and the contact's email."""
-    visitor.open("/clients")
-    visitor.follow("Import")
-    visitor.is_at("Import clients")
-    visitor.look()
-    text = io.StringIO()
-    sheet = csv.DictWriter(text, HEADINGS)
-    sheet.writeheader()
-    for row in rows:
-        sheet.writerow(dict(zip(("Client Name", "Phone", "Contact Name", "Contact Email"), row, strict=True)))
-    visitor.page.get_by_label("CSV file").set_input_files(
-        {"name": "new clients.csv", "mimeType": "text/csv", "buffer": text.getvalue().encode()}
-    )
-    visitor.press("Upload and look")

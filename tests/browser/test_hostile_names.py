@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.acts import PANEL, find, sync_now
 from tests.browser.visitor import Visitor
 from tests.browser.world import World
 
@@ -29,24 +30,20 @@ def test_a_name_full_of_markup_is_words_on_every_page(visitor: Visitor, connecte
     record = connected.control.create(
         NASTY, contacts=[{"name": f"Ida {NASTY[:90]}", "email": "ida@quux.example", "is_primary": True}], **FIELDS
     )
-    visitor.open("/apps/1")
+    visitor.open(PANEL)
     visitor.press("Preview")
     visitor.is_at(re.compile("^Preview of "))
     expect(page.locator("#plan")).to_contain_text(NASTY)
     visitor.look("hostile")
     page.go_back()
-    visitor.press("Sync now")
-    expect(page.locator("#run-progress .flash")).to_contain_text("finished", timeout=60_000)
-    visitor.follow("1 created", page.locator("#run-progress"))
+    visitor.follow("1 created", sync_now(visitor))
     visitor.sees(NASTY)
     visitor.look("hostile")
 
-    visitor.open("/clients")
-    page.locator("#narrow [name=q]").fill("Quux")
-    page.wait_for_url(re.compile("q=Quux"))
-    expect(page.locator("#rows tbody")).to_contain_text(NASTY)
+    row = find(visitor, "Quux")
+    expect(row).to_have_text([NASTY])
     visitor.look("hostile")
-    page.locator("#rows").get_by_role("link", name=NASTY).click()
+    row.click()
     visitor.is_at(NASTY)
     visitor.look("hostile")
     here = page.url

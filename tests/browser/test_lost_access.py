@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.acts import PANEL, allow, sync_now
 from tests.browser.visitor import Visitor
 from tests.browser.world import World
 
@@ -13,7 +14,7 @@ from tests.browser.world import World
 def test_after_access_was_withdrawn_connecting_again_goes_on_with_every_link(
     visitor: Visitor, connected: World
 ) -> None:
-    page = visitor.open("/apps/1")
+    page = visitor.open(PANEL)
     before = linked_clients(visitor)
     connected.control.revoke(connected.practice)
     visitor.press("Sync now")
@@ -27,16 +28,12 @@ def test_after_access_was_withdrawn_connecting_again_goes_on_with_every_link(
     visitor.is_at("Apps")
     visitor.look("access ended")
 
-    visitor.open("/apps/1")
+    visitor.open(PANEL)
     visitor.press("Connect again")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Allow counterpart-sandbox")
-    visitor.press("Allow access")
+    allow(visitor)
     visitor.is_at("Xero Practice Manager · Marlow & Co")
     expect(page.locator("#sync-facts ~ dl")).to_contain_text("connected")
-    visitor.press("Sync now")
-    done = page.locator("#run-progress .flash")
-    expect(done).to_contain_text("finished", timeout=60_000)
-    expect(done).not_to_contain_text("created")
+    expect(sync_now(visitor)).not_to_contain_text("created")
     assert linked_clients(visitor) == before
 
 

@@ -6,12 +6,11 @@ import re
 
 from playwright.sync_api import Locator, expect
 
+from tests.browser.acts import PANEL, edit, open_client, sync_now
 from tests.browser.visitor import Visitor
 from tests.browser.world import World
 
-SYNCED = re.compile(r"Sync finished after")
 SENT = re.compile(r"\bSent to XPM")  # not: is being sent
-PANEL = "/apps/1"
 
 
 def test_a_change_here_arrives_at_the_other_side_by_itself(visitor: Visitor, connected: World) -> None:
@@ -22,11 +21,11 @@ def test_a_change_here_arrives_at_the_other_side_by_itself(visitor: Visitor, con
     visitor.follow("Edit", visitor.page.locator(".head"))
     visitor.is_at(f"Edit {name}")
     visitor.look()
-    field(visitor, "Phone").fill("04 555 0177")
+    visitor.page.locator("#form [name=phone]").fill("04 555 0177")
     visitor.press("Save")
     visitor.is_at(name)
     visitor.is_told(SENT)
-    assert connected.remote(name)["fields"]["Phone"] == "04 555 0177"
+    assert phone_there(connected, name) == "04 555 0177"
     expect(fact(visitor, "Phone")).to_contain_text(re.compile("^04 555 0177 .*Priya Sharma"))
     visitor.look("after a change")
     visitor.follow("Activity", visitor.page.locator(".tabs"))
@@ -44,9 +43,9 @@ def test_a_change_on_the_other_side_is_here_after_sync_now(visitor: Visitor, con
     expect(page.get_by_label("Phone").first).to_have_value("03 555 0188")
 
     visitor.open(PANEL)
-    sync_now(visitor)
+    done = sync_now(visitor)
     visitor.look("after a sync")
-    visitor.follow("1 updated", page.locator("#run-progress"))
+    visitor.follow("1 updated", done)
     visitor.is_at(re.compile("^Sync of "))
     visitor.look("what was updated")
     visitor.follow(name, page.locator(".list"))
@@ -60,9 +59,7 @@ def test_what_loses_a_conflict_is_shown_and_can_be_put_back(visitor: Visitor, co
     record = connected.remote(name)
     open_client(visitor, name)
     connected.control.change(str(record["uuid"]), Phone="07 555 0001")
-    visitor.follow("Edit", visitor.page.locator(".head"))
-    field(visitor, "Phone").fill("07 555 0002")
-    visitor.press("Save")
+    edit(visitor, "phone", "07 555 0002")
     visitor.is_at(name)
     expect(visitor.page.locator("#sync-state")).not_to_contain_text("Being sent")
     visitor.page.reload()
@@ -71,42 +68,28 @@ def test_what_loses_a_conflict_is_shown_and_can_be_put_back(visitor: Visitor, co
     expect(conflict).to_contain_text("07 555 0001")
     expect(conflict).to_contain_text("07 555 0002")
     visitor.look("conflict")
-    there = phone_of(connected, name)
-    other = {"07 555 0001": "07 555 0002", "07 555 0002": "07 555 0001"}[there]
+    other = {"07 555 0001": "07 555 0002", "07 555 0002": "07 555 0001"}[phone_there(connected, name)]
     visitor.press("Put back", conflict)
     visitor.is_told(SENT)
     expect(conflict).to_have_count(0)
-    assert phone_of(connected, name) == other
+    assert phone_there(connected, name) == other
     expect(fact(visitor, "Phone")).to_contain_text(other)
 
 
 def test_a_near_match_is_aligned_and_linked_in_one_click(visitor: Visitor, connected: World) -> None:
     """QBO-5: names that differ only in capital letters wait for a word, and one click settles it."""
-    visitor.open(PANEL)
-    sync_now(visitor, whole=True)
-    visitor.open("/matches")
-    visitor.look()
-    case = visitor.page.locator(".case").filter(
-        has=visitor.page.get_by_role("heading", name="McKenzie Motors Ltd", exact=True)
-    )
+    page = visitor.open("/matches")
+    case = page.locator(".case").filter(has=page.get_by_role("heading", name="McKenzie Motors Ltd", exact=True))
     expect(case).to_contain_text("They differ only in capital letters")
+    visitor.look()
     visitor.press("Use XPM’s spelling", case)
     visitor.is_told("McKenzie Motors Ltd")
     expect(case).to_have_count(0)
     open_client(visitor, "McKenzie Motors Ltd")
     visitor.sees("XPM in step")
-    visitor.follow("Apps", visitor.page.locator(".tabs"))
+    visitor.follow("Apps", page.locator(".tabs"))
     visitor.is_at("Apps of McKenzie Motors Ltd")
     visitor.look()
-
-
-def open_client(visitor: Visitor, name: str) -> None:
-    """By way of the list, as people do."""
-    visitor.open("/clients")
-    visitor.page.locator("#narrow [name=q]").fill(name)
-    visitor.page.wait_for_url(re.compile("q="))
-    visitor.page.locator("#rows").get_by_role("link", name=name, exact=True).click()
-    visitor.is_at(name)
 
 
 def fact(visitor: Visitor, label: str) -> Locator:
@@ -115,16 +98,7 @@ def fact(visitor: Visitor, label: str) -> Locator:
     return visitor.page.locator(".sourced > div", has=label_of).locator("dd")
 
 
-def field(visitor: Visitor, label: str) -> Locator:
-    """The box of a form; its label may go on with “optional”."""
-    return visitor.page.locator("#form").get_by_label(re.compile(f"^{label}")).first
-
-
-def sync_now(visitor: Visitor, *, whole: bool = False) -> None:
-    """Press the button on the panel and watch until it is done."""
-    visitor.press("Sync now")
-    expect(visitor.page.locator("#run-progress .flash")).to_contain_text(SYNCED, timeout=60_000)
-
-
-def phone_of(world: World, name: str) -> str:
-    return str(world.remote(name)["fields"]["Phone"])
+def phone_there(world: World, name: str) -> object:
+    fields = world.remote(name)["fields"]
+    assert isinstance(fields, dict)
+    return fields["Phone"]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, bindparam, exists, false, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Integer, bindparam, exists, false, literal_column, select, union_all
 
 from portal.db import db
 from portal.domain.apps import Connection, ConnectionState
@@ -93,7 +93,8 @@ class Choices:
         return Known(self.people, {one.connection_id: one.account for one in self.apps}, self.groups)
 
 
-_user, _client, _one = User.__table__.c, Client.__table__.c, literal_column("1")
+_user, _client = User.__table__.c, Client.__table__.c
+_one: ColumnElement[int] = literal_column("1")
 _connection, _group = Connection.__table__.c, Group.__table__.c
 _PRESENT = _client.archived_at.is_(None)
 # All of it is asked for with every page: one statement, its parts told apart by their first column.

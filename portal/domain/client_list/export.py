@@ -27,7 +27,10 @@ PART = 500  # clients
 _manager, _partner = aliased(User), aliased(User)
 _OF_CLIENT = [one.field for one in COLUMNS if not one.of_contact]
 _OF_CONTACT = [one.field for one in COLUMNS if one.of_contact]
-_LOOKED_UP = {"manager_email": _manager.email, "partner_email": _partner.email}
+_LOOKED_UP = {
+    "manager_email": _manager.email.label("manager_email"),
+    "partner_email": _partner.email.label("partner_email"),
+}
 
 
 def csv_parts(view: Filters, chosen: Choices) -> Iterator[str]:
@@ -50,22 +53,22 @@ def _lines(ids: Sequence[int]) -> Iterator[list[str]]:
     for client_id in ids:
         held = clients[client_id]
         front = ["; ".join(groups[client_id]) if field == "groups" else getattr(held, field) for field in _OF_CLIENT]
-        for contact in contacts[client_id] or [None]:
-            back = [getattr(contact, field) if contact is not None else None for field in _OF_CONTACT]
+        backs = [[getattr(contact, field) for field in _OF_CONTACT] for contact in contacts[client_id]]
+        for back in backs or [[None] * len(_OF_CONTACT)]:
             yield [safe_cell(value) for value in front + back]
 
 
-def _clients() -> Select[Any]:
-    fields = [_LOOKED_UP.get(name, getattr(Client, name, None)) for name in _OF_CLIENT if name != "groups"]
+def _clients() -> Select[*tuple[Any, ...]]:
+    fields = [_LOOKED_UP.get(name) or getattr(Client, name) for name in _OF_CLIENT if name != "groups"]
     return (
-        select(*(one.label(name) for one, name in zip(fields, [n for n in _OF_CLIENT if n != "groups"], strict=True)))
+        select(*fields)
         .outerjoin(_manager, _manager.id == Client.manager_id)
         .outerjoin(_partner, _partner.id == Client.partner_id)
         .where(Client.id.in_(bindparam("ids", expanding=True)))
     )
 
 
-def _contacts() -> Select[Any]:
+def _contacts() -> Select[*tuple[Any, ...]]:
     """The default contact first, which is the one most readers look for."""
     return (
         select(Contact.client_id, *(getattr(Contact, name) for name in _OF_CONTACT))
@@ -74,7 +77,7 @@ def _contacts() -> Select[Any]:
     )
 
 
-def _groups() -> Select[Any]:
+def _groups() -> Select[*tuple[Any, ...]]:
     return (
         select(ClientGroup.client_id, Group.name)
         .join(Group, Group.id == ClientGroup.group_id)

@@ -156,17 +156,17 @@ class _Reader:
             return None
         if value == "none":
             return NOBODY
-        return self._id(value, self.known and self.known.people, key)
+        return self._id(value, None if self.known is None else self.known.people, key)
 
     def group(self) -> int | None:
         value = self.args.get("group", "")
-        return self._id(value, self.known and self.known.groups, "group") if value else None
+        return self._id(value, None if self.known is None else self.known.groups, "group") if value else None
 
     def app(self) -> tuple[int | None, bool]:
         value = self.args.get("app", "")
         if not value:
             return None, True
-        found = self._id(value.removeprefix("not-"), self.known and self.known.apps, "app")
+        found = self._id(value.removeprefix("not-"), None if self.known is None else self.known.apps, "app")
         return found, found is None or not value.startswith("not-")
 
     def sort(self) -> tuple[Sort, bool]:

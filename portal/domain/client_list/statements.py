@@ -43,9 +43,10 @@ from portal.domain.client_search import Terms
 from portal.domain.clients import Client, ClientGroup, ClientStatus, Group
 
 CAP = 1000  # counts stop here
+Statement = Select[*tuple[Any, ...]]
 # Kinds of status in a shape, beside "" and EVERYTHING.
 ANY, PRESENT_ONE, ARCHIVED_ONE = "any", "one", ClientStatus.ARCHIVED.value
-ONE = literal_column("1")
+ONE: ColumnElement[int] = literal_column("1")
 client = Client.__table__.c
 link = ClientLink.__table__.c
 member = ClientGroup.__table__.c
@@ -158,7 +159,7 @@ def _near() -> tuple[ColumnElement[bool], ...]:
     return finding.state == literal_column("'open'"), finding.kind == literal_column("'near_match'")
 
 
-def matching(shape: Shape, *columns: Any) -> Select[Any]:
+def matching(shape: Shape, *columns: Any) -> Statement:
     """The clients of a view in no order, found by whatever index serves best."""
     found = select(*columns).select_from(Client.__table__).where(*conditions(shape))
     if shape.terms.everywhere:
@@ -171,19 +172,19 @@ def matching(shape: Shape, *columns: Any) -> Select[Any]:
 
 
 @lru_cache(maxsize=256)
-def all_ids(shape: Shape) -> Select[Any]:
+def all_ids(shape: Shape) -> Statement:
     return matching(shape, client.id).order_by(client.id)
 
 
 @lru_cache(maxsize=256)
-def count(shape: Shape, cap: int | None) -> Select[Any]:
+def count(shape: Shape, cap: int | None) -> Statement:
     """How many clients a view holds, counting no further than `cap`."""
     found = _counting(shape)
     return select(func.count()).select_from((found.limit(cap) if cap else found).subquery("counted"))
 
 
 @lru_cache(maxsize=256)
-def probe(shape: Shape) -> Select[Any]:
+def probe(shape: Shape) -> Statement:
     """Whether a view holds few clients: how many, counting to one more than `CAP`, and the highest id among them."""
     found = matching(shape, client.id).limit(CAP + 1)
     if shape.terms.short and not shape.terms.everywhere:
@@ -192,16 +193,18 @@ def probe(shape: Shape) -> Select[Any]:
     return select(func.count(), func.max(counted.c.id)).select_from(counted)
 
 
-def _counting(shape: Shape) -> Select[Any]:
+def _counting(shape: Shape) -> Statement:
     """As `matching`, from an index alone where one holds all that is asked."""
     if shape.status or shape.manager or shape.partner or shape.sync or any(shape.words):
         return matching(shape, ONE)
-    present = [literal_column(f"'{one.value}'") for one in PRESENT]  # says the same as not having been archived
+    present: list[ColumnElement[str]] = [
+        literal_column(f"'{one.value}'") for one in PRESENT
+    ]  # says the same as not having been archived
     return matching(replace(shape, status=ANY), ONE).where(STATUS.in_(present))
 
 
 @lru_cache(maxsize=512)
-def few(shape: Shape) -> Select[Any]:
+def few(shape: Shape) -> Statement:
     """A page of a view with at most `CAP` clients.
 
     They are collected first and sorted then; "MATERIALIZED" keeps the planners from turning that around.
@@ -221,7 +224,7 @@ def few(shape: Shape) -> Select[Any]:
 
 
 @lru_cache(maxsize=512)
-def many(shape: Shape) -> Select[Any]:
+def many(shape: Shape) -> Statement:
     """A page, or its part within one gathering, of a view of any size; reads in the order of an index."""
     extra = [count(replace(shape, counted=False), CAP + 1).scalar_subquery().label("total")] if shape.counted else []
     branches = [_walk(shape, condition) for condition in _branches(shape)]
@@ -244,7 +247,7 @@ def _branches(shape: Shape) -> list[list[ColumnElement[bool]]]:
     return [conditions(shape)]
 
 
-def _walk(shape: Shape, wanted: list[ColumnElement[bool]]) -> Select[Any]:
+def _walk(shape: Shape, wanted: list[ColumnElement[bool]]) -> Statement:
     order = (client.changed_at if shape.sort is Sort.CHANGED else client.name_key, client.id)
     page = select(*COLUMNS).where(*wanted).order_by(*_directed(shape, order)).limit(shape.size + 1)
     if shape.bucket:
@@ -265,8 +268,12 @@ def _order(shape: Shape, columns: Any) -> tuple[ColumnElement[Any], ...]:
     if shape.sort is Sort.NAME or not shape.ranks:
         return columns.name_key, columns.id
     column = columns[PLACE[shape.sort].name]
-    places = {value: literal_column(str(place)) for place, value in enumerate(shape.ranks) if value is not None}
-    last = literal_column(str(len(shape.ranks) - 1))  # where nobody has a place of its own, it is the last
+    places: dict[Any, ColumnElement[int]] = {
+        value: literal_column(str(place)) for place, value in enumerate(shape.ranks) if value is not None
+    }
+    last: ColumnElement[int] = literal_column(
+        str(len(shape.ranks) - 1)
+    )  # where nobody has a place of its own, it is the last
     rank = case(places, value=column, else_=last) if places else literal_column("0")
     return rank, columns.name_key, columns.id
 
@@ -283,7 +290,7 @@ def _beyond(shape: Shape, order: tuple[ColumnElement[Any], ...]) -> ColumnElemen
     return tuple_(*order) > tuple_(*here) if shape.forwards else tuple_(*order) < tuple_(*here)
 
 
-def _shown(shape: Shape, page: Any, *extra: Any) -> Select[Any]:
+def _shown(shape: Shape, page: Any, *extra: Any) -> Statement:
     """The page's rows with all that is shown beside them, looked up for these rows only."""
     page = page.subquery("page")
     order = _directed(shape, _order(shape, page.c))

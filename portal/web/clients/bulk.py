@@ -94,7 +94,7 @@ def bulk_run(run_id: int) -> Response:
     run = _run_or_404(run_id)
     shown = request.args.get("show", "")
     state = ItemState(shown) if shown in list(ItemState) else None
-    here = {"show": state.value} if state else {}
+    here: dict[str, Any] = {"show": state.value} if state else {}
 
     def address(after: int | None) -> str | None:
         return None if after is None else url_for(".bulk_run", run_id=run.id, after=after or None, **here)
