@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from jobs import csv_imports, nightly, queue, tidying
+from jobs import client_bulk_runs, csv_imports, nightly, queue, tidying
 from portal.db import db
 from portal.domain import claims
 from portal.sync.recovering import alert_long_runs, recover
@@ -40,6 +40,7 @@ JOBS = (
     Job("recover", "Go on with runs that were interrupted or had to wait", None, recover),
     Job("push", "Send changes that are waiting for another try", None, send_due),
     Job("csv-imports", "Go on with CSV imports whose process ended", None, csv_imports.go_on),
+    Job("bulk-runs", "Go on with acts on many clients whose process ended", None, client_bulk_runs.go_on),
     Job("long-runs", "Tell admins of a sync that runs longer than an hour", None, alert_long_runs),
     Job("tidy", "Forget ended sessions, old attempts and claims, expired uploads", timedelta(hours=6), tidying.run),
 )

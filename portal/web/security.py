@@ -130,8 +130,10 @@ def _headers(settings: Settings, consent_origins: tuple[str, ...]) -> Callable[[
         always["Strict-Transport-Security"] = f"max-age={YEAR}; includeSubDomains"
 
     def add(response: Response) -> Response:
+        said = {name for name, _value in response.headers}
         for name, value in always.items():
-            response.headers.setdefault(name, value)
+            if name not in said:
+                response.headers.add(name, value)
         response.headers["X-Request-Id"] = request_id()
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")

@@ -67,7 +67,7 @@ def test_a_second_factor_is_set_up_with_the_phone_and_asked_for_at_the_next_sign
     with again.expecting(422, 401):
         again.page.get_by_label("Six digits").fill("000000")
         again.press("Continue")
-        again.is_told("That did not work")
+        again.sees("That code is not right")
     again.page.get_by_label("Six digits").fill(_a_later_code(key))
     again.press("Continue")
     again.is_at("Home")

@@ -59,7 +59,8 @@ def _lines(ids: Sequence[int]) -> Iterator[list[str]]:
 
 
 def _clients() -> Select[*tuple[Any, ...]]:
-    fields = [_LOOKED_UP.get(name) or getattr(Client, name) for name in _OF_CLIENT if name != "groups"]
+    held = [name for name in _OF_CLIENT if name != "groups"]
+    fields = [_LOOKED_UP[name] if name in _LOOKED_UP else getattr(Client, name) for name in held]
     return (
         select(*fields)
         .outerjoin(_manager, _manager.id == Client.manager_id)

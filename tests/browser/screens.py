@@ -1,0 +1,226 @@
+"""A picture of every screen, wide and narrow, light and dark, into docs/screens: `make screens`.
+
+It walks through the demo once, from the first sign-in to a withdrawn permission, and takes its pictures on the way.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from portal.demo import facts
+from tests.browser.acts import PANEL, allow, edit, open_client, sync_now, upload
+from tests.browser.conftest import EMAILS, PROGRAMS, SWITCHES
+from tests.browser.visitor import DESK, PHONE, Visitor
+from tests.browser.world import ROOT, World, running
+
+FOLDER = ROOT / "docs" / "screens"
+SIZES = {"1280": DESK, "390": PHONE}
+THEMES = ("light", "dark")
+LONGEST = {"1280": 1400, "390": 1700}  # pixels; what is further down is more of the same
+CLIENT = "Aoraki Legal Limited"
+
+
+class Album:
+    """The pictures taken so far, and the page that lists them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.titles: dict[str, str] = {}
+
+    def keep(self, visitor: Visitor, name: str, title: str) -> None:
+        """Take the page as it stands, four times."""
+        page = visitor.page
+        expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+        self.titles[name] = title
+        for width, size in SIZES.items():
+            page.set_viewport_size(size)
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
+                height = page.evaluate("Math.ceil(document.documentElement.getBoundingClientRect().height)")
+                clip = {"x": 0, "y": 0, "width": size["width"], "height": min(max(height, 500), LONGEST[width])}
+                page.screenshot(path=self.folder / f"{name}-{width}-{theme}.png", clip=clip, full_page=True)
+        page.set_viewport_size(DESK)
+        page.emulate_media(color_scheme="light")
+
+    def write_index(self) -> None:
+        lines = ["# Every screen", "", "Made by `make screens`. Each 1280 and 390 pixels wide, light and dark.", ""]
+        lines += ["| screen | wide | wide, dark | narrow | narrow, dark |", "|---|---|---|---|---|"]
+        for name, title in self.titles.items():
+            links = (f"[{width}]({name}-{width}-{theme}.png)" for width in SIZES for theme in THEMES)
+            lines.append(f"| {title} | " + " | ".join(links) + " |")
+        (self.folder / "index.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main() -> int:
+    program = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if program is None:
+        print("There is no Chromium on this machine; install the package chromium to take pictures.", file=sys.stderr)
+        return 4
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    album = Album(FOLDER)
+    with running() as world, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+        priya = _visitor(browser, world)
+        for part in (_arriving, _importing, _clients, _matches_and_groups, _files, _people, _losing_access):
+            part(album, priya, world)
+        _others(album, browser, world)
+        browser.close()
+    album.write_index()
+    size = sum(one.stat().st_size for one in FOLDER.iterdir())
+    print(f"{len(album.titles)} screens, {size / 1e6:.1f} MB, in {FOLDER.relative_to(ROOT)}")
+    return 0
+
+
+def _visitor(browser: Browser, world: World) -> Visitor:
+    return Visitor(browser.new_context(viewport=DESK, reduced_motion="reduce", color_scheme="light"), world.url)
+
+
+def _arriving(album: Album, priya: Visitor, _world: World) -> None:
+    priya.open("/sign-in")
+    album.keep(priya, "sign-in", "Signing in")
+    priya.sign_in(EMAILS["admin"], facts.PASSWORD)
+    album.keep(priya, "home-at-first", "Home before anything is connected")
+
+
+def _importing(album: Album, priya: Visitor, _world: World) -> None:
+    priya.open("/apps")
+    album.keep(priya, "apps-at-first", "Apps, nothing connected")
+    priya.press("Connect to your account")
+    allow(priya)
+    priya.is_at("Enable Marlow & Co")
+    album.keep(priya, "app-enable", "Enabling an account, with what will travel")
+    priya.press("Enable")
+    priya.is_at("Xero Practice Manager · Marlow & Co")
+    album.keep(priya, "app-at-first", "An app before its first import")
+    priya.press("Preview")
+    apply = priya.page.get_by_role("button", name=re.compile("^Apply .* ticked$"))
+    expect(apply).to_be_visible(timeout=60_000)
+    album.keep(priya, "preview", "The preview of the first import")
+    apply.click()
+    expect(priya.page.locator("#run-progress")).to_contain_text(re.compile(r"[1-9][\d,]* of "))
+    album.keep(priya, "preview-applying", "The preview while it is applied")
+    expect(priya.page.locator("#plan")).to_contain_text("Applied by", timeout=120_000)
+    album.keep(priya, "preview-applied", "The preview when it was applied")
+    priya.follow("Everything that run did")
+    priya.is_at(re.compile("^Preview applied"))
+    album.keep(priya, "run", "What a run did")
+
+
+def _clients(album: Album, priya: Visitor, world: World) -> None:
+    page = priya.open("/clients")
+    album.keep(priya, "clients", "Clients")
+    priya.open("/clients?q=ana-sof&status=lead")
+    for box in page.locator("#rows tbody [name=id]").all()[:2]:
+        box.check()
+    album.keep(priya, "clients-found", "Clients found and ticked")
+    priya.press("Archive", page.locator(".bulk"))
+    priya.is_at(re.compile("Archive"))
+    album.keep(priya, "clients-question", "Before many are archived")
+    page.get_by_role("button", name=re.compile("^Archive .* clients")).click()
+    priya.is_told(re.compile("2 clients"))
+    album.keep(priya, "clients-done", "After many were archived")
+    open_client(priya, CLIENT)
+    album.keep(priya, "client", "A client")
+    uuid = str(world.remote(CLIENT)["uuid"])
+    world.control.change(uuid, Phone="04 555 0001")
+    edit(priya, "phone", "04 555 0002")
+    priya.is_at(CLIENT)
+    expect(page.locator("#sync-state")).not_to_contain_text("Being sent")
+    page.reload()
+    album.keep(priya, "client-conflict", "A client with a conflict")
+    here = page.url
+    for path, name, title in (
+        ("/edit", "client-edit", "Editing a client"),
+        ("/apps", "client-apps", "A client's records in the apps"),
+        ("/records/1?q=aoraki", "client-records", "Choosing the record that is this client"),
+        ("/activity", "client-activity", "A client's activity"),
+        ("/contacts/new", "contact-new", "A new contact"),
+    ):
+        page.goto(here + path)
+        album.keep(priya, name, title)
+    priya.open("/clients/new")
+    page.locator("[name=name]").fill(CLIENT.upper())
+    priya.press("Create client")
+    priya.is_told("here already")
+    album.keep(priya, "client-new", "A new client whose name is nearly here already")
+
+
+def _matches_and_groups(album: Album, priya: Visitor, _world: World) -> None:
+    page = priya.open("/matches")
+    album.keep(priya, "matches", "Names that need a word")
+    priya.open("/groups")
+    album.keep(priya, "groups", "Groups")
+    page.locator("#rows tbody a").first.click()
+    priya.is_at(re.compile("."))
+    expect(page.get_by_role("link", name="Show in the list of clients")).to_be_visible()
+    album.keep(priya, "group", "A group")
+
+
+def _files(album: Album, priya: Visitor, _world: World) -> None:
+    page = priya.open("/clients/imports")
+    album.keep(priya, "import", "Importing a file")
+    rows = [("Zephyr Sailmakers Ltd", "09 555 0300", "Ida Zephyr", "ida@zephyr.example")]
+    rows += [(CLIENT, "09 555 0301", "Uma Zircon", "uma@zircon.example"), ("Zenith Nobody", "", "", "")]
+    upload(priya, rows)
+    priya.is_at(re.compile("^Preview of "))
+    album.keep(priya, "import-preview", "What every row of a file would do")
+    priya.press("Leave out", page.locator("section.notice"))
+    priya.sees("Left out")
+    page.get_by_role("button", name=re.compile("^Import 1 row")).click()
+    priya.is_at(re.compile("^Import of "))
+    album.keep(priya, "import-done", "What every row of a file did")
+
+
+def _people(album: Album, priya: Visitor, _world: World) -> None:
+    for path, name, title in (
+        ("/settings", "settings", "Settings of the firm"),
+        ("/settings/team", "team", "The team"),
+        ("/settings/team/new", "team-new", "Adding a person"),
+        ("/settings/team/2", "team-person", "A person of the team"),
+        ("/account", "account", "My profile"),
+        ("/account/password", "account-password", "Changing a password"),
+        ("/apps/1/settings", "app-settings", "Settings of an app"),
+        ("/apps/xpm/credentials", "app-credentials", "Registering the portal with an app"),
+        ("/apps/1/disconnection", "app-disconnect", "Before an app is disconnected"),
+        ("/nothing-here", "not-found", "An address with nothing at it"),
+    ):
+        priya.open(path)
+        album.keep(priya, name, title)
+
+
+def _losing_access(album: Album, priya: Visitor, world: World) -> None:
+    priya.open(PANEL)
+    sync_now(priya)
+    album.keep(priya, "app", "An app")
+    priya.open("/")
+    album.keep(priya, "home", "Home")
+    world.control.revoke(world.practice)
+    priya.open(PANEL)
+    priya.press("Sync now")
+    priya.is_told("has ended")
+    priya.open(PANEL)
+    album.keep(priya, "app-ended", "An app that took its permission back")
+    priya.open("/apps")
+    album.keep(priya, "apps", "Apps, one needs a person")
+
+
+def _others(album: Album, browser: Browser, world: World) -> None:
+    tom = _visitor(browser, world)
+    tom.open("/sign-in")
+    tom.sign_in(EMAILS["member"], facts.PASSWORD)
+    tom.open("/settings")
+    album.keep(tom, "not-allowed", "What a role does not reach")
+    tom.open("/account")
+    tom.press("Set up with my phone")
+    tom.is_at("Set up a second factor")
+    album.keep(tom, "second-factor", "Setting up a second factor")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
