@@ -41,9 +41,9 @@ bench: .venv/dev.stamp .venv/front-end.stamp  ## measure pages and syncs against
 	$(BIN)/python -m benchmarks.list_pages
 	$(BIN)/python -m benchmarks.syncs
 
-screens: .venv/dev.stamp .venv/front-end.stamp  ## take a picture of every screen, into screens/
+screens: .venv/dev.stamp .venv/front-end.stamp  ## take a picture of every screen, into docs/screens/
 	@.ci/chromium
-	$(BIN)/python -m tests.screens
+	$(BIN)/python -m tests.browser.screens
 
 lock: .venv/dev.stamp  ## pin requirements anew after a change of the .in files
 	$(BIN)/pip-compile $(LOCKING) --output-file=requirements.txt requirements.in
@@ -51,7 +51,7 @@ lock: .venv/dev.stamp  ## pin requirements anew after a change of the .in files
 LOCKING := --quiet --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --annotation-style=line
 
 clean:  ## remove what can be made again; data in var/ stays
-	rm -rf .venv node_modules static/vendor screens .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up: each stamp is younger than what it was made from, so nothing is done twice.

@@ -52,7 +52,7 @@ VIEWS: dict[str, tuple[str, str]] = {
     "by_status": (HERE, "c.status, c.name_key, c.id"),
     "by_manager": (HERE, "c.manager_id, c.name_key, c.id"),
     "by_sync": (HERE, "c.sync_state, c.name_key, c.id"),
-    "by_changed": ("c.status = 'active'", "c.changed_at DESC, c.id DESC"),
+    "by_changed": (HERE, "c.changed_at DESC, c.id DESC"),
 }
 SEARCH = {
     "sqlite": f"{HERE} AND c.id IN (SELECT rowid FROM client_search WHERE client_search MATCH :key)",

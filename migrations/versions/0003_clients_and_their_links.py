@@ -57,6 +57,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_client")),
     )
     with op.batch_alter_table("client", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_client_changed",
+            ["changed_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("archived_at IS NULL"),
+            postgresql_where=sa.text("archived_at IS NULL"),
+        )
         batch_op.create_index("ix_client_exact_name", ["name"], unique=False)
         batch_op.create_index(
             "ix_client_manager_name",
@@ -291,5 +298,10 @@ def downgrade() -> None:
             postgresql_where=sa.text("archived_at IS NULL"),
         )
         batch_op.drop_index("ix_client_exact_name")
+        batch_op.drop_index(
+            "ix_client_changed",
+            sqlite_where=sa.text("archived_at IS NULL"),
+            postgresql_where=sa.text("archived_at IS NULL"),
+        )
 
     op.drop_table("client")

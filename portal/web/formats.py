@@ -35,10 +35,10 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update({one.__name__: one for one in filters})
 
 
-def firm() -> people.Firm | None:
+def firm() -> people.FirmInShort | None:
     """The firm, read once per request; None before it has been set up."""
     if "firm" not in g:
-        g.firm = people.the_firm()
+        g.firm = people.the_firm_in_short()
     return g.firm
 
 

@@ -28,9 +28,9 @@ OVERTAKEN = ("htmx:sendAbort", "htmx:afterRequest,")  # htmx says so when a pers
 # axe measures a link by its own box; one that is stretched over its row by ::after is as large as the row.
 RUN_AXE = """async (rules) => {
   const found = await axe.run({runOnly: rules, resultTypes: ["violations"], preload: false});
-  const isStretched = (node) => getComputedStyle(document.querySelector(node.target[0]), "::after").position === "absolute";
+  const after = (node) => getComputedStyle(document.querySelector(node.target[0]), "::after");
   for (const one of found.violations.filter((one) => one.id === "target-size")) {
-    one.nodes = one.nodes.filter((node) => !isStretched(node));
+    one.nodes = one.nodes.filter((node) => after(node).position !== "absolute");
   }
   return found.violations.filter((one) => one.nodes.length);
 }"""

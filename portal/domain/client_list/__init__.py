@@ -268,11 +268,11 @@ def _may_be_few(shape: Shape) -> bool:
 
 
 def _row(row: Any) -> Row:
-    client_id, name, _key, status, manager_id, sync, changed_at = row[:7]
-    if row.is_near and sync in COVERED_BY_NEAR:
+    client_id, name, _key, status, manager_id, sync, changed_at, *_total, apps, groups, is_near = row
+    if is_near and sync in COVERED_BY_NEAR:
         sync = NEAR_MATCH
-    groups = tuple(sorted(row.groups.split("\n"))) if row.groups else ()
-    return Row(client_id, name, status, manager_id, sync, changed_at, groups, _apps(row.apps))
+    held = tuple(sorted(groups.split("\n"))) if groups else ()
+    return Row(client_id, name, status, manager_id, sync, changed_at, held, _apps(apps))
 
 
 @lru_cache(maxsize=4096)

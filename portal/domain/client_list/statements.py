@@ -238,13 +238,10 @@ def many(shape: Shape) -> Statement:
 
 def _branches(shape: Shape) -> list[list[ColumnElement[bool]]]:
     """The conditions of each index range a page is merged from; one range in most cases."""
-    rest = conditions(replace(shape, status=ANY)) if shape.status in ("", EVERYTHING) else conditions(shape)
-    if shape.sort is Sort.CHANGED and shape.status in ("", EVERYTHING):
-        statuses = PRESENT if shape.status == "" else tuple(ClientStatus)
-        return [[client.status == literal_column(f"'{one.value}'"), *rest] for one in statuses]
-    if shape.status == EVERYTHING and shape.sort in (Sort.NAME, Sort.MANAGER, Sort.SYNC):
-        return [[client.archived_at.is_(None), *rest], [ARCHIVED, *rest]]
-    return [conditions(shape)]
+    if shape.status != EVERYTHING or shape.sort is Sort.STATUS:
+        return [conditions(shape)]
+    rest = conditions(replace(shape, status=ANY))
+    return [[client.archived_at.is_(None), *rest], [ARCHIVED, *rest]]
 
 
 def _walk(shape: Shape, wanted: list[ColumnElement[bool]]) -> Statement:

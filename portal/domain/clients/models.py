@@ -58,6 +58,7 @@ class Client(db.Model):
 
     __table_args__ = (
         _listed("ix_client_name", "name_key", "id"),
+        _listed("ix_client_changed", "changed_at", "id"),
         _listed("ix_client_manager_name", "manager_id", "name_key", "id"),
         _listed("ix_client_partner_name", "partner_id", "name_key", "id"),
         _listed("ix_client_sync_name", "sync_state", "name_key", "id"),

@@ -8,7 +8,15 @@ passwords, reset links) are kept as hashes only.
 """
 
 from portal.domain.people import entrance, passwords, second_factor, sessions, staff_links
-from portal.domain.people.firm import FIRM_FIELDS, StaleSettings, change_firm, found_firm, the_firm
+from portal.domain.people.firm import (
+    FIRM_FIELDS,
+    FirmInShort,
+    StaleSettings,
+    change_firm,
+    found_firm,
+    the_firm,
+    the_firm_in_short,
+)
 from portal.domain.people.models import ALLOWED, Firm, May, ResetLink, Role, SignIn, SignInAttempt, User
 from portal.domain.people.staff_links import StaffTaken, link_staff, unlink_staff
 from portal.domain.people.team import (
@@ -34,9 +42,9 @@ from portal.domain.people.team import (
 )
 
 __all__ = [
-    "ALLOWED", "FIRM_FIELDS", "RESET_LIFE", "DeadLink", "EmailTaken", "Firm", "LastAdmin", "May", "ResetLink", "Role",
+    "ALLOWED", "FIRM_FIELDS", "RESET_LIFE", "DeadLink", "EmailTaken", "Firm", "FirmInShort", "LastAdmin", "May", "ResetLink", "Role",
     "SignIn", "SignInAttempt", "StaffTaken", "StaleSettings", "User", "WeakPassword", "change_firm", "change_role",
     "change_user", "create_user", "deactivate", "entrance", "everyone", "found_firm", "has_users", "link_staff",
     "make_reset_link", "open_reset_link", "password_problem", "passwords", "prefer", "reactivate", "second_factor",
-    "sessions", "set_password", "staff_links", "the_firm", "unlink_staff", "use_reset_link", "user_by_id",
+    "sessions", "set_password", "staff_links", "the_firm", "the_firm_in_short", "unlink_staff", "use_reset_link", "user_by_id",
 ]  # fmt: skip

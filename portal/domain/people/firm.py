@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -24,6 +25,16 @@ FIRM_FIELDS = {
 
 
 _THE_FIRM = select(Firm).order_by(Firm.id).limit(1)
+_firm = Firm.__table__.c
+_IN_SHORT = select(_firm.name, _firm.time_zone, _firm.locale).order_by(_firm.id).limit(1)
+
+
+class FirmInShort(NamedTuple):
+    """What every page needs of the firm."""
+
+    name: str
+    time_zone: str
+    locale: str
 
 
 class StaleSettings(Exception):
@@ -33,6 +44,12 @@ class StaleSettings(Exception):
 def the_firm() -> Firm | None:
     """None until the portal has been set up."""
     return db.session.scalar(_THE_FIRM)
+
+
+def the_firm_in_short() -> FirmInShort | None:
+    """As `the_firm`, without opening what is encrypted: asked for with every page."""
+    row = db.session.execute(_IN_SHORT).first()
+    return None if row is None else FirmInShort(*row)
 
 
 def found_firm(name: str, *, now: datetime, **details: str) -> Firm:

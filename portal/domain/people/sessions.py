@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, defer
 
 from portal.db import db, writing
 from portal.domain import activity
@@ -30,7 +30,7 @@ PATIENCE_MS = 50  # how long noting "seen" may wait for the database; it is not 
 _BEHIND_COOKIE = (
     select(SignIn)
     .join(SignIn.user)
-    .options(contains_eager(SignIn.user))
+    .options(contains_eager(SignIn.user).options(defer(User.totp_secret), defer(User.password_hash)))
     .where(SignIn.token_hash == bindparam("token_hash"), SignIn.ended_at.is_(None), User.is_active)
 )
 
