@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from portal.demo import facts
 from tests.browser.acts import PANEL, allow, edit, open_client, sync_now, upload
@@ -22,16 +22,15 @@ from tests.browser.world import ROOT, World, running
 FOLDER = ROOT / "docs" / "screens"
 SIZES = {"1280": DESK, "390": PHONE}
 THEMES = ("light", "dark")
-LONGEST = {"1280": 1100, "390": 1200}  # pixels; what is further down is more of the same
+LONGEST = {"1280": 1300, "390": 1500}  # pixels; what is further down is more of the same
 CLIENT = "Aoraki Legal Limited"
 
 
 class Album:
     """The pictures taken so far, and the page that lists them."""
 
-    def __init__(self, folder: Path, counting: Page) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.counting = counting
         self.titles: dict[str, str] = {}
 
     def keep(self, visitor: Visitor, name: str, title: str) -> None:
@@ -42,10 +41,11 @@ class Album:
         for width, size in SIZES.items():
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme)
-                height = page.evaluate("Math.ceil(document.documentElement.getBoundingClientRect().height)")
-                clip = {"x": 0, "y": 0, "width": size["width"], "height": min(max(height, 500), LONGEST[width])}
+                page.set_viewport_size(size)
+                height = page.evaluate("document.scrollingElement.scrollHeight")
+                page.set_viewport_size({"width": size["width"], "height": min(height, LONGEST[width])})
                 path = self.folder / f"{name}-{width}-{theme}.png"
-                page.screenshot(path=path, clip=clip, full_page=True)
+                page.screenshot(path=path)
                 lighten(path)
         page.set_viewport_size(DESK)
         page.emulate_media(color_scheme="light")
@@ -75,7 +75,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True)
     with running() as world, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
-        album = Album(FOLDER, browser.new_page())
+        album = Album(FOLDER)
         priya = _visitor(browser, world)
         for part in (_arriving, _importing, _clients, _matches_and_groups, _files, _people, _losing_access):
             part(album, priya, world)

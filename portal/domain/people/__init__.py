@@ -42,9 +42,10 @@ from portal.domain.people.team import (
 )
 
 __all__ = [
-    "ALLOWED", "FIRM_FIELDS", "RESET_LIFE", "DeadLink", "EmailTaken", "Firm", "FirmInShort", "LastAdmin", "May", "ResetLink", "Role",
-    "SignIn", "SignInAttempt", "StaffTaken", "StaleSettings", "User", "WeakPassword", "change_firm", "change_role",
-    "change_user", "create_user", "deactivate", "entrance", "everyone", "found_firm", "has_users", "link_staff",
-    "make_reset_link", "open_reset_link", "password_problem", "passwords", "prefer", "reactivate", "second_factor",
-    "sessions", "set_password", "staff_links", "the_firm", "the_firm_in_short", "unlink_staff", "use_reset_link", "user_by_id",
+    "ALLOWED", "FIRM_FIELDS", "RESET_LIFE", "DeadLink", "EmailTaken", "Firm", "FirmInShort", "LastAdmin", "May",
+    "ResetLink", "Role", "SignIn", "SignInAttempt", "StaffTaken", "StaleSettings", "User", "WeakPassword",
+    "change_firm", "change_role", "change_user", "create_user", "deactivate", "entrance", "everyone", "found_firm",
+    "has_users", "link_staff", "make_reset_link", "open_reset_link", "password_problem", "passwords", "prefer",
+    "reactivate", "second_factor", "sessions", "set_password", "staff_links", "the_firm", "the_firm_in_short",
+    "unlink_staff", "use_reset_link", "user_by_id",
 ]  # fmt: skip
