@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, bindparam, exists, false, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Integer, bindparam, false, literal_column, select, union_all
 
 from portal.db import db
 from portal.domain.apps import Connection, ConnectionState
@@ -94,9 +94,17 @@ class Choices:
 
 
 _user, _client = User.__table__.c, Client.__table__.c
-_one: ColumnElement[int] = literal_column("1")
 _connection, _group = Connection.__table__.c, Group.__table__.c
-_PRESENT = _client.archived_at.is_(None)
+
+
+def _has_any(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a client has this user in the column. Sorted, because the index is then the only sensible way to look."""
+    first = select(_client.id).where(column == _user.id, _client.archived_at.is_(None))
+    return (
+        first.order_by(_client.name_key, _client.id).limit(1).correlate(User.__table__).scalar_subquery().is_not(None)
+    )
+
+
 # All of it is asked for with every page: one statement, its parts told apart by their first column.
 _CHOICES = union_all(
     select(
@@ -104,8 +112,8 @@ _CHOICES = union_all(
         _user.id,
         _user.name,
         literal_column("''").label("app"),
-        exists(select(_one).where(_client.manager_id == _user.id, _PRESENT)).label("manages"),
-        exists(select(_one).where(_client.partner_id == _user.id, _PRESENT)).label("partners"),
+        _has_any(_client.manager_id).label("manages"),
+        _has_any(_client.partner_id).label("partners"),
     ),
     select(literal_column("'app'"), _connection.id, _connection.account_name, _connection.app, false(), false()).where(
         _connection.state != ConnectionState.CHOOSING
