@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import JSON, DateTime, Enum, MetaData, Text, TypeDecorator, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect, Engine
@@ -36,6 +38,7 @@ NAMING = {
 BUSY_TIMEOUT_MS = 10_000
 
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
+_throughout: ContextVar[bool] = ContextVar("throughout", default=False)
 _vault: Vault | None = None
 
 
@@ -50,7 +53,25 @@ Base.registry.update_type_annotation_map(
 )
 
 
-db = SQLAlchemy(model_class=Base)
+class ReadingSession(FlaskSession):
+    """On PostgreSQL a request that only reads opens no transaction: every statement sees what is committed, as it would
+    within one, and the two trips to the server that begin and end a transaction are saved.
+    """
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        engine = super().get_bind(*args, **kwargs)
+        if _throughout.get() and isinstance(engine, Engine) and engine.dialect.name == "postgresql":
+            return _without_transactions(engine)
+        return engine
+
+
+@lru_cache(maxsize=32)
+def _without_transactions(engine: Engine) -> Engine:
+    """The same engine and pool, whose connections commit every statement by itself."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+db = SQLAlchemy(model_class=Base, session_options={"class_": ReadingSession})
 
 
 class WriteWhileReading(RuntimeError):
@@ -58,22 +79,24 @@ class WriteWhileReading(RuntimeError):
 
 
 @contextmanager
-def reading() -> Iterator[None]:
-    """Within it, transactions only read and take no write lock."""
-    token = _reading.set(True)
+def reading(*, throughout: bool = False) -> Iterator[None]:
+    """Within it, transactions only read and take no write lock. `throughout`: from a session's first use to its last."""
+    token, whole = _reading.set(True), _throughout.set(throughout)
     try:
         yield
     finally:
+        _throughout.reset(whole)
         _reading.reset(token)
 
 
 @contextmanager
 def writing() -> Iterator[None]:
     """Within it, transactions may write again, for the rare write inside a reading request."""
-    token = _reading.set(False)
+    token, whole = _reading.set(False), _throughout.set(False)
     try:
         yield
     finally:
+        _throughout.reset(whole)
         _reading.reset(token)
 
 

@@ -59,7 +59,7 @@ class ReadingRequests:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-            with reading():
+            with reading(throughout=True):
                 return self._inner(environ, start_response)
         return self._inner(environ, start_response)
 
