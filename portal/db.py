@@ -80,7 +80,7 @@ class WriteWhileReading(RuntimeError):
 
 @contextmanager
 def reading(*, throughout: bool = False) -> Iterator[None]:
-    """Within it, transactions only read and take no write lock. `throughout`: from a session's first use to its last."""
+    """Within it, transactions only read and take no write lock. `throughout`: for the whole life of the session."""
     token, whole = _reading.set(True), _throughout.set(throughout)
     try:
         yield

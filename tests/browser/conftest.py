@@ -25,7 +25,9 @@ from tests.browser.world import World, running
 
 HERE = Path(__file__).parent
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+SWITCHES = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-dev-shm-usage",
+]  # fmt: skip
 TURN = {"test_first_import.py": 0, "test_lost_access.py": 2}
 EMAILS = {role: email for _name, email, role in facts.PEOPLE}
 

@@ -83,7 +83,9 @@ def test_the_daily_work_goes_on_without_scripts(connected: World, someone: Calla
     ana.open("/apps")
     ana.follow("Marlow & Co", page.locator("main"))
     ana.press("Sync now")
-    reload_until(ana, page.locator("#runs tbody tr:first-child"), re.compile("Sync(?!.*under way)", re.DOTALL))
+    reload_until(
+        ana, page.locator("#runs tbody tr:first-child"), re.compile("sync(?!.*under way)", re.DOTALL | re.IGNORECASE)
+    )
     ana.look("without scripts")
     ana.press("Preview")
     ana.is_at(re.compile("^Preview of "))
