@@ -16,8 +16,13 @@ class ControlError(Exception):
 class Control:
     """`Control("http://127.0.0.1:5055").fault("drop", vendor="xpm", path="client.api/add")` and so on."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, records: str = "clients") -> None:
         self.url = url.rstrip("/")
+        self._records = records
+
+    def at(self, records: str) -> Control:
+        """For the records of another vendor: `at("digits/clients").change(id, email=…)`, `at("xero/contacts")`."""
+        return Control(self.url, records)
 
     def ask(self, method: str, path: str, values: dict[str, Any] | None = None) -> Any:
         """Any control call: `path` follows /control/; raises ControlError."""
@@ -77,53 +82,54 @@ class Control:
         """concurrent, minute, day, app_minute, tenant; reset=True or clear_usage=True."""
         return dict(self.ask("POST", "limits", values))
 
-    def tokens(self, **values: Any) -> dict[str, Any]:
-        """A token reply without a browser: client_id, tenants, scopes."""
-        return dict(self.ask("POST", "tokens", values))
+    def tokens(self, *, vendor: str = "xero", **values: Any) -> dict[str, Any]:
+        """A token reply without a browser: client_id, tenants, scopes. `vendor` is whoever issues them."""
+        return dict(self.ask("POST", "tokens" if vendor == "xero" else f"{vendor}/tokens", values))
 
-    def revoke(self, tenant: str | None = None, **values: Any) -> None:
-        """The customer disconnects one tenant, or everything."""
-        self.ask("POST", "revoke", {"tenant": tenant, **values})
+    def revoke(self, tenant: str | None = None, *, vendor: str = "xero", **values: Any) -> None:
+        """The customer disconnects one tenant, or everything. `vendor` is whoever issued the tokens."""
+        self.ask("POST", "revoke" if vendor == "xero" else f"{vendor}/revoke", {"tenant": tenant, **values})
 
     def clients(self, q: str = "", *, tenant: str = "", limit: int = 50) -> list[dict[str, Any]]:
         """Clients on the other side, unmasked."""
-        return self._list(f"clients?{urlencode({'q': q, 'tenant': tenant, 'limit': limit})}")
+        return self._list(f"{self._records}?{urlencode({'q': q, 'tenant': tenant, 'limit': limit})}")
 
     def client(self, uuid: str, tenant: str = "") -> dict[str, Any]:
         """One of them."""
-        return dict(self.ask("GET", f"clients/{uuid}?{urlencode({'tenant': tenant})}"))
+        return dict(self.ask("GET", f"{self._records}/{uuid}?{urlencode({'tenant': tenant})}"))
 
     def create(self, name: str, **values: Any) -> dict[str, Any]:
         """A client typed in by somebody at the practice."""
-        return dict(self.ask("POST", "clients", {"name": name, **values}))
+        return dict(self.ask("POST", self._records, {"name": name, **values}))
 
     def change(self, uuid: str, **values: Any) -> dict[str, Any]:
         """Change fields on the other side."""
-        return dict(self.ask("PATCH", f"clients/{uuid}", values))
+        return dict(self.ask("PATCH", f"{self._records}/{uuid}", values))
 
     def rename(self, uuid: str, name: str) -> dict[str, Any]:
         """Another name."""
-        return dict(self.ask("POST", f"clients/{uuid}/rename", {"name": name}))
+        return dict(self.ask("POST", f"{self._records}/{uuid}/rename", {"name": name}))
 
     def archive(self, uuid: str) -> None:
         """Put away."""
-        self.ask("POST", f"clients/{uuid}/archive", {})
+        self.ask("POST", f"{self._records}/{uuid}/archive", {})
 
     def delete(self, uuid: str) -> None:
         """Mark as deleted."""
-        self.ask("POST", f"clients/{uuid}/delete", {})
+        self.ask("POST", f"{self._records}/{uuid}/delete", {})
 
     def merge(self, uuid: str, into: str) -> dict[str, Any]:
         """The survivor."""
-        return dict(self.ask("POST", f"clients/{uuid}/merge", {"into": into}))
+        return dict(self.ask("POST", f"{self._records}/{uuid}/merge", {"into": into}))
 
     def add_contact(self, uuid: str, **values: Any) -> dict[str, Any]:
         """The client with its new contact."""
-        return dict(self.ask("POST", f"clients/{uuid}/contacts", values))
+        return dict(self.ask("POST", f"{self._records}/{uuid}/contacts", values))
 
     def change_some(self, count: int, seed: int = 1) -> list[dict[str, Any]]:
         """So many random changes; uuid, field, old and new of each."""
-        return list(self.ask("POST", "change-some", {"count": count, "seed": seed}))
+        vendor, slash, _ = self._records.rpartition("/")
+        return list(self.ask("POST", f"{vendor}{slash}change-some", {"count": count, "seed": seed}))
 
     def _list(self, path: str) -> list[dict[str, Any]]:
         return list(self.ask("GET", path))

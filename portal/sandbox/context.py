@@ -71,8 +71,9 @@ class Sandbox:
 
     @property
     def tenants(self) -> tuple[Tenant, ...]:
-        """Every account of every vendor."""
-        return tuple(tenant for vendor in self.vendors for tenant in vendor.tenants)
+        """Every account of every vendor; practices first, so that a name several vendors know means the practice."""
+        every = (tenant for vendor in self.vendors for tenant in vendor.tenants)
+        return tuple(sorted(every, key=lambda tenant: tenant.kind != "PRACTICEMANAGER"))
 
     def tenant(self, wanted: str | None, vendor: str | None = None) -> Tenant:
         """By id or by name; without either, the first of that vendor. Raises Refused when there is none."""

@@ -142,7 +142,10 @@ def see_limits() -> Response:
 
 @blueprint.post("/limits")
 def change_limits() -> Response:
-    """`concurrent`, `minute`, `day`, `app_minute`, for one `tenant` or all; `reset` or `clear_usage` first."""
+    """`concurrent`, `second`, `minute`, `batch_minute`, `day`, `app_minute`, for one `tenant` or all.
+
+    `reset` or `clear_usage` first.
+    """
     box, values = here(), body()
     if values.pop("reset", False):
         box.limits.reset()

@@ -39,7 +39,7 @@ class Intercept:
         call = self._box.calls.begin(
             time=self._box.clock.seconds(),
             vendor=vendor,
-            tenant=environ.get("HTTP_XERO_TENANT_ID"),
+            tenant=self._tenant(vendor, environ),
             method=environ["REQUEST_METHOD"],
             path=path,
             query=environ.get("QUERY_STRING", ""),
@@ -53,6 +53,10 @@ class Intercept:
         elif delay:
             call.fault = "latency"
         return self._noted(call, self._answer(environ, start, call, action, delay), time.perf_counter())
+
+    def _tenant(self, vendor: str, environ: Environ) -> str | None:
+        tenant_of = self._box.vendor(vendor).tenant_of
+        return tenant_of(self._box, environ) if tenant_of else environ.get("HTTP_XERO_TENANT_ID")
 
     def _noted(self, call: Call, body: Iterable[bytes], began: float) -> Iterator[bytes]:
         """Count bytes and time; close the inner body before the last bytes are on the wire."""
@@ -86,6 +90,9 @@ class Intercept:
             _silence(environ, float(action.get("seconds", HOUR)) if kind == "accept_then_hang" else delay)
         elif kind == "rewrite":
             yield from self._rewritten(environ, start, action, delay)
+        elif kind == "rate_limited" and (too_many := self._box.vendor(call.vendor).too_many):
+            time.sleep(delay)
+            yield from _send(start, "429 Too Many Requests", *too_many(self._box, action))
         else:
             if kind == "accept_then_status":
                 self._whole(environ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,15 @@ from portal.sandbox.clock import Clock
 from portal.sandbox.store import Store
 
 MINUTE, DAY = 60, 86_400
-DEFAULTS: dict[str, int] = {"concurrent": 5, "minute": 60, "day": 5000, "app_minute": 10_000}
+UNLIMITED = 10**9
+DEFAULTS: dict[str, int] = {
+    "concurrent": 5,
+    "minute": 60,
+    "day": 5000,
+    "app_minute": 10_000,
+    "second": UNLIMITED,
+    "batch_minute": UNLIMITED,
+}
 
 
 @dataclass
@@ -35,6 +44,7 @@ class Verdict:
     minute_left: int
     day_left: int
     app_left: int
+    minute_ends: int = 0  # seconds until the minute's window is over
 
 
 @dataclass
@@ -46,13 +56,14 @@ class Limits:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _usage: dict[str, Usage] = field(default_factory=dict)
     _allowed: dict[str, dict[str, int]] = field(default_factory=dict)
+    _windows: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._allowed = self.store.setting("limits", {})
 
-    def allowed(self, account: str) -> dict[str, int]:
-        """The allowances of one account: its own, else those set for all, else the vendor's."""
-        return {**DEFAULTS, **self._allowed.get("*", {}), **self._allowed.get(account, {})}
+    def allowed(self, account: str, defaults: Mapping[str, int] | None = None) -> dict[str, int]:
+        """The allowances of one account: its own, else those set for all, else the vendor's (Xero's, when None)."""
+        return {**DEFAULTS, **(defaults or {}), **self._allowed.get("*", {}), **self._allowed.get(account, {})}
 
     def change(self, account: str | None, values: dict[str, int]) -> None:
         """Set allowances for one account, or for all when None."""
@@ -64,20 +75,27 @@ class Limits:
     def reset(self) -> None:
         """Vendor's allowances, nothing used."""
         with self._lock:
-            self._allowed, self._usage = {}, {}
+            self._allowed, self._usage, self._windows = {}, {}, {}
         self.store.keep_setting("limits", {})
 
     def clear_usage(self) -> None:
         """Nothing used yet; calls still in flight stay counted."""
         with self._lock:
             self._usage = {key: Usage(in_flight=use.in_flight) for key, use in self._usage.items()}
+            self._windows = {}
 
-    def enter(self, account: str) -> Verdict:
-        """Ask for one call. When `problem` is None the caller must `leave` later."""
+    def enter(
+        self, account: str, *, counter: str = "", app_counter: str = "app", defaults: Mapping[str, int] | None = None
+    ) -> Verdict:
+        """Ask for one call. When `problem` is None the caller must `leave` later, by the same counter.
+
+        `counter` is what is counted when that is not the account (a token, say), `defaults` are a vendor's allowances.
+        """
+        counter = counter or account
         with self._lock:
-            now, use, may = self.clock.seconds(), self._current(account), self.allowed(account)
-            app = self._current("app")
-            problem, wait = self._problem(account, now, use, app, may)
+            now, use, may = self.clock.seconds(), self._current(counter), self.allowed(account, defaults)
+            app = self._current(app_counter)
+            problem, wait = self._problem(counter, app_counter, now, use, app, may)
             if problem is None:
                 use.in_flight += 1
                 use.minute += 1
@@ -89,7 +107,18 @@ class Limits:
                 max(0, may["minute"] - use.minute),
                 max(0, may["day"] - use.day),
                 max(0, may["app_minute"] - app.minute),
+                _left(now, MINUTE, counter),
             )
+
+    def within(self, counter: str, length: int, most: int) -> bool:
+        """Count one more in the present window of `length` seconds; False, and not counted, when `most` are used."""
+        with self._lock:
+            window = _window(self.clock.seconds(), length, counter)
+            known, used = self._windows.get(counter, (window, 0))
+            used = used if known == window else 0
+            if used < most:
+                self._windows[counter] = (window, used + 1)
+            return used < most
 
     def leave(self, account: str) -> None:
         """The call's answer is complete."""
@@ -109,7 +138,7 @@ class Limits:
             return {"defaults": DEFAULTS, "changed": self._allowed, "used": used}
 
     def _problem(
-        self, account: str, now: float, use: Usage, app: Usage, may: dict[str, int]
+        self, account: str, app_counter: str, now: float, use: Usage, app: Usage, may: dict[str, int]
     ) -> tuple[str | None, int | None]:
         if use.in_flight >= may["concurrent"]:
             return "concurrent", None
@@ -118,7 +147,7 @@ class Limits:
         if use.minute >= may["minute"]:
             return "minute", _left(now, MINUTE, account)
         if app.minute >= may["app_minute"]:
-            return "appminute", _left(now, MINUTE, "app")
+            return "appminute", _left(now, MINUTE, app_counter)
         return None, None
 
     def _current(self, account: str) -> Usage:

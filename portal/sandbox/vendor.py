@@ -54,6 +54,11 @@ class Vendor:
     wipe: Callable[[Sandbox], None] | None = None
     counts: Callable[[Sandbox, Tenant], dict[str, int]] | None = None
     page: str | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)  # a setting of whoever calls it -> a path here
+    # The account a request (its WSGI environment) is for, so that faults and calls can name it; Xero's header if None.
+    tenant_of: Callable[[Sandbox, Mapping[str, Any]], str | None] | None = None
+    # Headers and body of this vendor's 429 for a `rate_limited` fault; Xero's empty one if None.
+    too_many: Callable[[Sandbox, Mapping[str, Any]], tuple[list[tuple[str, str]], bytes]] | None = None
 
 
 def discover() -> tuple[Vendor, ...]:
@@ -68,3 +73,8 @@ def discover() -> tuple[Vendor, ...]:
         if isinstance(vendor, Vendor):
             found.append(vendor)
     return tuple(sorted(found, key=lambda vendor: vendor.key))
+
+
+def addresses(url: str) -> dict[str, str]:
+    """Where every vendor is when the sandbox is at `url`, by the settings of whoever calls them."""
+    return {name: f"{url}{path}" for vendor in discover() for name, path in vendor.addresses.items()}

@@ -15,13 +15,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from portal.sandbox import xero_tokens as tokens
 from portal.sandbox.context import Sandbox, here, hint
-from portal.sandbox.vendor import Switch, Tenant, Vendor
+from portal.sandbox.vendor import Switch, Vendor
 from portal.sandbox.xero_control import control
 from portal.sandbox.xero_gateway import bearer, json_reply, refuse
 
-ORGANISATION = Tenant(
-    "5b0c6a0e-7d0f-4c35-9a7c-2f5c1a9e4d01", "Marlow & Co Ltd", "ORGANISATION", "xero-identity", "xero"
-)
 FAMILIES = ("openid", "profile", "email", "offline_access", "app.connections", "marketplace.billing")
 BROAD = ("practicemanager", "practicemanager.read")
 blueprint = Blueprint("xero_identity", __name__, url_prefix="/xero")
@@ -236,9 +233,9 @@ VENDOR = Vendor(
     key="xero-identity",
     title="Xero sign-in",
     prefixes=("/xero/identity/", "/xero/connect/", "/xero/connections", "/xero/Connections", "/xero/.well-known/"),
+    addresses={"XERO_API_URL": "/xero", "XERO_IDENTITY_URL": "/xero", "XERO_LOGIN_URL": "/xero"},
     blueprints=(blueprint, control),
     schema=tokens.SCHEMA,
-    tenants=(ORGANISATION,),
     switches={
         "broad_practicemanager_scopes": Switch(True, "whether an app may ask for practicemanager and its .read"),
     },

@@ -11,6 +11,7 @@ VENDOR = Vendor(
     key="xpm",
     title="Xero Practice Manager",
     prefixes=("/xpm/",),
+    addresses={"XPM_API_URL": "/xpm"},
     blueprints=(api.blueprint, control.control),
     schema=records.SCHEMA,
     tenants=(fill.MARLOW, fill.HARBOUR),
