@@ -6,6 +6,8 @@ machine. Keys are the exception: they are made on first start in the data direct
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -56,13 +58,17 @@ class Settings:
     idle_limit: timedelta = timedelta(minutes=30)
     absolute_limit: timedelta = timedelta(hours=12)
     log_level: str = "INFO"
-    xero: VendorApp = VendorApp()
-    xpm_api_url: str = "https://api.xero.com"
-    xero_api_url: str = "https://api.xero.com"
-    xero_identity_url: str = "https://identity.xero.com"
-    xero_login_url: str = "https://login.xero.com"
-    xpm_wire_format: str = "xml"
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # as it was, for the apps' own settings
     sso: SingleSignOn = SingleSignOn()
+
+    def of_app(self, name: str, default: str) -> str:
+        """A setting that an app's adapter declares, such as its base address; an empty one counts as not set."""
+        return self.environment.get(name, "").strip() or default
+
+    def registration(self, vendor: str) -> VendorApp:
+        """What the environment gives as this portal's registration with a vendor: QUICKBOOKS_CLIENT_ID and _SECRET."""
+        prefix = vendor.upper()
+        return VendorApp(self.of_app(f"{prefix}_CLIENT_ID", ""), self.of_app(f"{prefix}_CLIENT_SECRET", ""))
 
     @property
     def is_https(self) -> bool:
@@ -99,12 +105,7 @@ def from_environment() -> Settings:
         idle_limit=timedelta(minutes=env.int("PORTAL_IDLE_MINUTES", 30)),
         absolute_limit=timedelta(hours=env.int("PORTAL_SESSION_HOURS", 12)),
         log_level=env.str("PORTAL_LOG_LEVEL", "INFO").upper(),
-        xero=VendorApp(env.str("XERO_CLIENT_ID", ""), env.str("XERO_CLIENT_SECRET", "")),
-        xpm_api_url=env.str("XPM_API_URL", "https://api.xero.com").rstrip("/").removesuffix("/practicemanager/3.1"),
-        xero_api_url=env.str("XERO_API_URL", "https://api.xero.com").rstrip("/"),
-        xero_identity_url=env.str("XERO_IDENTITY_URL", "https://identity.xero.com").rstrip("/"),
-        xero_login_url=env.str("XERO_LOGIN_URL", "https://login.xero.com").rstrip("/"),
-        xpm_wire_format=env.str("XPM_WIRE_FORMAT", "xml"),
+        environment=dict(os.environ),
         sso=SingleSignOn(
             issuer=env.str("OIDC_ISSUER", ""),
             client_id=env.str("OIDC_CLIENT_ID", ""),

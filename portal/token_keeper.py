@@ -93,6 +93,11 @@ class TokenKeeper:
             return self._last.access_token
         return self._fresh(refused="")
 
+    def tokens(self) -> Tokens:
+        """The whole set, fresh. Raises as `current` does."""
+        self.current()
+        return self._read().tokens()
+
     def renewed(self, refused: str) -> str:
         self._last = None
         return self._fresh(refused)
@@ -230,22 +235,40 @@ class TokenKeeper:
 
 
 def keep_new(engine: Engine, *, vendor: str, client_id: str, tokens: Tokens, now: datetime) -> int:
-    """Store the tokens of a new consent at once; the id of the set."""
+    """Store the tokens of a new consent at once; the id of the set.
+
+    A person who signed in before at the same vendor has a set already, by which other accounts may live. It takes the new
+    tokens, unless these may do less than the old ones.
+    """
+    values = {
+        "access_token": tokens.access_token, "refresh_token": tokens.refresh_token, "expires_at": tokens.expires_at,
+        "scope": tokens.scope, "grant_event": tokens.grant_event, "changed_at": now,
+    }  # fmt: skip
     with apart(engine) as session:
-        made = TokenSet(
-            vendor=vendor,
-            client_id=client_id,
-            access_token=tokens.access_token,
-            refresh_token=tokens.refresh_token,
-            expires_at=tokens.expires_at,
-            scope=tokens.scope,
-            subject=tokens.subject,
-            grant_event=tokens.grant_event,
-            changed_at=now,
-        )
+        held = _same_person(session, vendor, client_id, tokens)
+        if held is not None:
+            for name, value in values.items():
+                setattr(held, name, value)
+            held.version += 1  # whoever is refreshing the old pair now will find that theirs no longer counts
+            held.lease_by = held.lease_until = None
+            return held.id
+        made = TokenSet(vendor=vendor, client_id=client_id, subject=tokens.subject, **values)
         session.add(made)
         session.flush()
         return made.id
+
+
+def _same_person(session: Session, vendor: str, client_id: str, tokens: Tokens) -> TokenSet | None:
+    """The set this person's earlier consents brought, when the new tokens may do at least as much."""
+    if not tokens.subject:
+        return None
+    query = select(TokenSet).where(
+        TokenSet.vendor == vendor, TokenSet.client_id == client_id, TokenSet.subject == tokens.subject
+    )
+    held = session.scalars(query.order_by(TokenSet.id.desc()).with_for_update()).first()
+    if held is None or not set(held.scope.split()) <= set(tokens.scope.split()):
+        return None
+    return held
 
 
 def drop_unused(now: datetime, older_than: timedelta = timedelta(days=1)) -> int:

@@ -9,90 +9,70 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from authlib.common.urls import add_params_to_uri, url_encode
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
-
-from portal.adapters.base import NeedsReconnect, NotThere, Rejected, Tokens, Unavailable
-from portal.adapters.http import SIGN_IN, Abandoned, AnswerLost, NotSent, Reply, Request, TooLarge, Transport
+from portal.adapters.base import AdapterError, NotThere, Setting, Tokens, Unavailable
+from portal.adapters.http import Reply, Request, Transport
 from portal.adapters.http.reply import without_secrets
+from portal.adapters.oauth import OAuth, object_of, origin_of
 from portal.domain.records import AccountRecord
 from portal.domain.text import BadText, clean_line
 
 XERO = "Xero"
+ACCOUNTING = "/api.xro/2.0"  # the accounting API's root; the address may be given with it or without
 ACCESS_LIFE = 1800  # seconds, when the vendor does not say
-FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-
-
-def challenge_for(verifier: str) -> str:
-    """The PKCE challenge (S256) that goes with a verifier."""
-    return str(create_s256_code_challenge(verifier))
-
-
-def redirect_problem(redirect_uri: str) -> str:
-    """Why Xero would refuse to send people back to this address, in a sentence; empty when it would not."""
-    parts = urlsplit(redirect_uri)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "localhost"):
-        return ""
-    if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1"):
-        return (
-            f"Xero does not send people back to {parts.hostname}. Open the portal as "
-            f"http://localhost:{parts.port or 80} and set its public address to that."
-        )
-    return "Xero sends people back to addresses that begin with https:// only. Give the portal such a public address."
+SETTINGS = (
+    Setting("XERO_API_URL", "https://api.xero.com", "where Xero's accounting API and its list of connections are"),
+    Setting("XERO_IDENTITY_URL", "https://identity.xero.com", "where tokens are asked for"),
+    Setting("XERO_LOGIN_URL", "https://login.xero.com", "where people sign in"),
+)
 
 
 class XeroSignIn:
-    """Base URLs without a slash at the end."""
+    """`value` gives the settings below; base addresses may end with a slash or not."""
 
     def __init__(
-        self, transport: Transport, *, login_url: str, identity_url: str, api_url: str,
+        self, transport: Transport, value: Callable[[str], str],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
-        self._transport = transport
-        self._login_url = login_url
-        self._identity_url = identity_url
-        self._api_url = api_url
-        self._now = now
+        login, identity = value("XERO_LOGIN_URL").rstrip("/"), value("XERO_IDENTITY_URL").rstrip("/")
+        self.api_url = value("XERO_API_URL").rstrip("/").removesuffix(ACCOUNTING)
+        transport.allow(self.api_url)
+        self.consent_origin = origin_of(login)
+        self._oauth = OAuth(
+            transport, vendor=XERO, authorize_url=f"{login}/identity/connect/authorize",
+            token_url=f"{identity}/connect/token", access_life=ACCESS_LIFE, now=now,
+        )  # fmt: skip
 
     def authorize_url(
         self, *, client_id: str, state: str, challenge: str, redirect_uri: str, scopes: tuple[str, ...]
     ) -> str:
         """Where to send the person. Raises `Rejected` when Xero would not send them back to `redirect_uri`."""
-        if problem := redirect_problem(redirect_uri):
-            raise Rejected(problem)
-        asked = [
-            ("response_type", "code"),
-            ("client_id", client_id),
-            ("redirect_uri", redirect_uri),
-            ("scope", " ".join(scopes)),
-            ("state", state),
-            ("code_challenge", challenge),
-            ("code_challenge_method", "S256"),
-        ]
-        return str(add_params_to_uri(f"{self._login_url}/identity/connect/authorize", asked))
+        return self._oauth.page(
+            client_id=client_id, state=state, redirect_uri=redirect_uri, scopes=scopes, code_challenge=challenge,
+            code_challenge_method="S256",
+        )  # fmt: skip
 
     def exchange(self, *, client_id: str, client_secret: str, code: str, verifier: str, redirect_uri: str) -> Tokens:
         """Spend the code. Raises `NeedsReconnect` when it was spent before, is too old or belongs elsewhere."""
-        return self._tokens(
-            client_id, client_secret, "",
-            [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri),
-             ("code_verifier", verifier)],
+        return _told(
+            self._oauth.exchange(
+                client_id=client_id, client_secret=client_secret, code=code, redirect_uri=redirect_uri,
+                code_verifier=verifier,
+            )
         )  # fmt: skip
 
     def refresh(self, *, client_id: str, client_secret: str, tokens: Tokens) -> Tokens:
         """A new pair. Raises `NeedsReconnect` when the old one is dead, `Unavailable` when nobody can say."""
-        form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh_token)]
-        return self._tokens(client_id, client_secret, tokens.refresh_token, form)
+        return _told(self._oauth.refresh(client_id=client_id, client_secret=client_secret, tokens=tokens))
 
     def revoke(self, *, access_token: str, grant_id: str) -> None:
         """End one connection; one that is already gone is as good. Other connections of the consent stay."""
-        url = f"{self._api_url}/connections/{quote(grant_id, safe='')}"
-        reply = self._send(Request("DELETE", url, {"Authorization": f"Bearer {access_token}"}))
-        with reply:
+        url = f"{self.api_url}/connections/{quote(grant_id, safe='')}"
+        with self._oauth.send(Request("DELETE", url, {"Authorization": f"Bearer {access_token}"})) as reply:
             if reply.status != 404 and not 200 <= reply.status < 300:
                 raise self._refusal(reply)
 
@@ -107,7 +87,7 @@ class XeroSignIn:
     def _connections(self, access_token: str, event: str) -> list[AccountRecord]:
         headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
         params = {"authEventId": event} if event else None
-        with self._send(Request("GET", f"{self._api_url}/connections", headers, params)) as reply:
+        with self._oauth.send(Request("GET", f"{self.api_url}/connections", headers, params)) as reply:
             if reply.status != 200:
                 raise self._refusal(reply)
             listed = reply.json()
@@ -118,70 +98,27 @@ class XeroSignIn:
                     "Xero's list of accounts cannot be understood.", status=200, vendor_text=reply.start()
                 ) from error
 
-    def _tokens(self, client_id: str, client_secret: str, kept: str, form: list[tuple[str, str]]) -> Tokens:
-        """Ask the token endpoint. `kept` is the refresh token to go on with when no new one comes."""
-        asked = self._now()
-        request = Request(
-            "POST", f"{self._identity_url}/connect/token", FORM, None, url_encode(form).encode(),
-            auth=(client_id, client_secret),
-        )  # fmt: skip
-        with self._send(request) as reply:
-            if reply.status != 200:
-                raise self._grant_refusal(reply)
-            answer = _object(reply)
-            access = answer.get("access_token")
-            if not isinstance(access, str) or not access:
-                raise Unavailable("Xero's sign-in gave no token.", status=200, vendor_text=reply.start(300))
-        told = claims(access)
-        return Tokens(
-            access_token=access,
-            refresh_token=str(answer.get("refresh_token") or kept),
-            expires_at=asked + timedelta(seconds=_seconds(answer.get("expires_in"))),
-            scope=str(answer.get("scope") or ""),
-            subject=str(told.get("xero_userid") or told.get("sub") or ""),
-            grant_event=str(told.get("authentication_event_id") or ""),
-        )
-
-    def _send(self, request: Request) -> Reply:
-        try:
-            return self._transport.send(request, SIGN_IN)
-        except (NotSent, AnswerLost, Abandoned) as failure:
-            raise Unavailable(f"Xero's sign-in {failure}.") from failure
-        except TooLarge as error:
-            raise Unavailable("Xero's sign-in sent far more than it should.") from error
-
-    def _grant_refusal(self, reply: Reply) -> NeedsReconnect | Rejected | Unavailable:
-        """OAuth's error codes; anything that is not one of them may pass."""
-        answer = _object(reply) if reply.status in (400, 401, 403) else {}
-        code, text = str(answer.get("error") or ""), str(answer.get("error_description") or "")
-        words = without_secrets(f"{code} {text}".strip())
-        if code == "invalid_grant":
-            return NeedsReconnect("Xero no longer accepts this sign-in.", status=reply.status, vendor_text=words)
-        if code in ("invalid_client", "unauthorized_client"):
-            return Rejected(
-                "Xero does not accept this portal's client id and secret. Check them on the app's panel.",
-                status=reply.status, vendor_text=words,
-            )  # fmt: skip
-        if code:
-            return Rejected(f"Xero refused the sign-in: {words}", status=reply.status, vendor_text=words)
-        return Unavailable("Xero's sign-in is not working just now.", status=reply.status, vendor_text=reply.start(300))
-
-    def _refusal(self, reply: Reply) -> NeedsReconnect | NotThere | Rejected | Unavailable:
+    def _refusal(self, reply: Reply) -> AdapterError:
         words = error_words(reply)
-        if reply.status in (401, 403):
-            return NeedsReconnect("Xero no longer accepts this sign-in.", status=reply.status, vendor_text=words)
         if reply.status == 404:
             return NotThere("Xero does not know this connection.", status=404, vendor_text=words)
-        if reply.status == 429 or reply.status >= 500:
-            return Unavailable("Xero is not answering properly just now.", status=reply.status, vendor_text=words)
-        return Rejected(f"Xero refused: {words or reply.status}", status=reply.status, vendor_text=words)
+        return self._oauth.refusal(reply, words)
+
+
+def _told(tokens: Tokens) -> Tokens:
+    """With what the access token says about who consented, and when."""
+    told = claims(tokens.access_token)
+    return replace(
+        tokens, subject=str(told.get("xero_userid") or told.get("sub") or ""),
+        grant_event=str(told.get("authentication_event_id") or ""),
+    )  # fmt: skip
 
 
 def error_words(reply: Reply) -> str:
     """What Xero's gateway says in a refusal: JSON with Title and Detail whatever the API behind it speaks."""
     if "json" not in reply.media_type:
         return ""
-    answer = _object(reply)
+    answer = object_of(reply)
     # The gateway's own form first, then the form of the APIs behind it.
     parts = (answer.get("Title"), answer.get("Detail")) if "Detail" in answer else (answer.get("errorDescription"),)
     return without_secrets(": ".join(str(part) for part in parts if part))
@@ -202,14 +139,6 @@ def claims(access_token: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _object(reply: Reply) -> dict[str, Any]:
-    try:
-        found = json.loads(reply.content()[:100_000].decode("utf-8-sig", "replace"))
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _account(entry: dict[str, Any]) -> AccountRecord:
     return AccountRecord(
         remote_id=str(entry["tenantId"]),
@@ -217,9 +146,3 @@ def _account(entry: dict[str, Any]) -> AccountRecord:
         kind=str(entry.get("tenantType") or ""),
         grant_id=str(entry["id"]),
     )
-
-
-def _seconds(said: object) -> float:
-    if isinstance(said, int | float) and 0 < said < 86_400 * 365:
-        return float(said)
-    return ACCESS_LIFE

@@ -1,13 +1,16 @@
 """What adapter tests build on.
 
-`sandbox`  the vendors' stand-in on a real port, as on its first start; `sandbox.control` makes it misbehave.
-`door`     the XPM adapter wired to it. `door.session()` is a way to call the practice "Marlow & Co"; naps take no time.
-`wired`    the portal wired to it, with a connection to that practice; tokens and budgets are in the database.
+`sandbox`    the vendors' stand-in on a real port, as on its first start; `sandbox.control` makes it misbehave.
+`make_door`  an adapter wired to it: `make_door(Xpm, XPM_WIRE_FORMAT="json")`. `door.session()` is a way to call the
+             first account of its kind; naps take no time.
+`door`       the XPM adapter so wired; its account is the practice "Marlow & Co".
+`wired`      the portal wired to it, with a connection to that practice; tokens and budgets are in the database.
 """
 
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,12 +18,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from portal.adapters.base import Allowance
+from portal.adapters.base import Allowance, ClientAdapter
 from portal.adapters.http import MemoryBudget, Transport, VendorSession, Wait
-from portal.adapters.xero_sign_in import XeroSignIn
 from portal.adapters.xpm import Xpm
 from portal.sandbox.client import Control
 from portal.sandbox.server import Running, running_sandbox
+from portal.sandbox.vendor import addresses
 
 if TYPE_CHECKING:
     from portal.config import Settings
@@ -35,6 +38,7 @@ class Remembering(Control):
     """Knows whether it changed more than the next test's faults."""
 
     has_changed = False
+    kept: sqlite3.Connection  # all vendors as they were at the start
 
     def ask(self, method: str, path: str, values: dict[str, Any] | None = None) -> Any:
         self.has_changed |= method != "GET" and not path.startswith(("faults", "tokens", "calls"))
@@ -45,6 +49,7 @@ class Remembering(Control):
 def running() -> Iterator[Running]:
     with running_sandbox(clients=20) as one:
         one.control = Remembering(one.url)
+        one.control.kept = one.box.store.copy()
         yield one
 
 
@@ -52,8 +57,9 @@ def running() -> Iterator[Running]:
 def sandbox(running: Running) -> Iterator[Running]:
     yield running
     box, control = running.box, cast(Remembering, running.control)
-    if control.has_changed or any(call.method != "GET" for call in box.calls.find(vendor="xpm")):
-        control.reset(20)
+    accounts = {tenant.vendor for tenant in box.tenants}
+    if control.has_changed or any(call.method != "GET" and call.vendor in accounts for call in box.calls.find()):
+        box.store.put_back(control.kept)
         box.clock.reset()
         box.switches.reset()
         control.has_changed = False
@@ -94,9 +100,9 @@ class Naps:
 @dataclass
 class Door:
     sandbox: Running
-    adapter: Xpm
-    sign_in: XeroSignIn
+    adapter: Any  # a ClientAdapter, with what else its own tests look at
     transport: Transport
+    account: dict[str, Any]  # as the sandbox's controls tell it: id, name, kind, vendor
     naps: Naps = field(default_factory=Naps)
     waits: list[Wait] = field(default_factory=list)
     tokens: HeldTokens | None = None
@@ -105,7 +111,7 @@ class Door:
     def session(self, **values: Any) -> VendorSession:
         if self.tokens is None:
             self.tokens = HeldTokens([self.token()])
-        values = {"account_id": PRACTICE, "tokens": self.tokens, "budget": self.budget, "sleep": self.naps,
+        values = {"account_id": self.account["id"], "tokens": self.tokens, "budget": self.budget, "sleep": self.naps,
                   "on_wait": self.waits.append, "dice": random.Random(7), "now": self.now} | values  # fmt: skip
         return VendorSession(self.transport, self.adapter.dialect, **values)
 
@@ -114,19 +120,23 @@ class Door:
         return datetime.now(UTC) + timedelta(seconds=self.naps.total)
 
     def token(self) -> str:
-        return str(self.sandbox.control.tokens(scopes=SCOPES, tenants=[PRACTICE])["access_token"])
+        info = self.adapter.info
+        given = self.sandbox.control.tokens(vendor=info.vendor, scopes=list(info.scopes), tenants=[self.account["id"]])
+        return str(given["access_token"])
 
     def calls(self, path: str = "") -> list[dict[str, Any]]:
-        return [call for call in self.sandbox.control.calls(path=path) if call["vendor"] == "xpm"]
+        return [call for call in self.sandbox.control.calls(path=path) if call["vendor"] == self.account["vendor"]]
 
 
 @pytest.fixture
 def make_door(sandbox: Running) -> Callable[..., Door]:
-    def make(wire_format: str = "xml") -> Door:
-        transport = Transport((sandbox.url,))
-        xero = f"{sandbox.url}/xero"
-        sign_in = XeroSignIn(transport, login_url=xero, identity_url=xero, api_url=xero)
-        return Door(sandbox, Xpm(sign_in, api_url=f"{sandbox.url}/xpm", wire_format=wire_format), sign_in, transport)
+    def make(app: type[ClientAdapter] = Xpm, **environment: str) -> Door:
+        given = addresses(sandbox.url) | environment
+        settings = {one.name: given.get(one.name, one.default) for one in app.info.settings}
+        transport = Transport()
+        adapter = app(transport, settings.__getitem__)
+        account = next(one for one in sandbox.control.tenants() if one["kind"] in app.info.account_kinds)
+        return Door(sandbox, adapter, transport, account)
 
     return make
 
@@ -152,12 +162,12 @@ class Wired:
 
 
 def sandbox_settings(settings: Settings, url: str) -> Settings:
-    from portal.config import VendorApp
-
-    return replace(
-        settings, xpm_api_url=f"{url}/xpm", xero_api_url=f"{url}/xero", xero_identity_url=f"{url}/xero",
-        xero_login_url=f"{url}/xero", xero=VendorApp(CLIENT_ID, CLIENT_SECRET),
-    )  # fmt: skip
+    registered = {
+        f"{vendor}_{name}": value
+        for vendor in ("XERO", "QUICKBOOKS", "DIGITS")
+        for name, value in (("CLIENT_ID", CLIENT_ID), ("CLIENT_SECRET", CLIENT_SECRET))
+    }
+    return replace(settings, environment=addresses(url) | registered)
 
 
 @pytest.fixture

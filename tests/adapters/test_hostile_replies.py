@@ -13,7 +13,7 @@ import pytest
 
 from portal.adapters.base import AdapterError, Unavailable, UnexpectedReply
 from portal.adapters.http import Reply
-from portal.adapters.xpm import xml_form
+from portal.adapters.xpm import Xpm, xml_form
 from portal.domain.records import ClientRecord, Quarantined, RecordState
 from tests.adapters.conftest import Door
 
@@ -92,7 +92,7 @@ def test_two_gigabytes_are_refused_before_they_are_read(door: Door) -> None:
 def test_a_byte_order_mark_does_no_harm(make_door: Callable[..., Door]) -> None:
     """Fault row 22."""
     for wire_format in ("xml", "json"):
-        door = make_door(wire_format)
+        door = make_door(Xpm, XPM_WIRE_FORMAT=wire_format)
         spoil(door, "bom", times=1)
         assert len(read(door)) == 20
 
@@ -100,7 +100,7 @@ def test_a_byte_order_mark_does_no_harm(make_door: Callable[..., Door]) -> None:
 @pytest.mark.parametrize("garbage", ["nan_json", "duplicate_keys_json", "deep_json"])
 def test_json_that_cannot_be_trusted_is_refused(make_door: Callable[..., Door], garbage: str) -> None:
     """Fault row 22."""
-    door = make_door("json")
+    door = make_door(Xpm, XPM_WIRE_FORMAT="json")
     spoil(door, garbage)
     with pytest.raises(UnexpectedReply):
         read(door)
@@ -108,7 +108,7 @@ def test_json_that_cannot_be_trusted_is_refused(make_door: Callable[..., Door], 
 
 def test_json_that_ends_early_is_refused(make_door: Callable[..., Door]) -> None:
     """Fault row 22."""
-    door = make_door("json")
+    door = make_door(Xpm, XPM_WIRE_FORMAT="json")
     spoil(door, "malformed_json")
     with pytest.raises(UnexpectedReply):
         read(door)
@@ -116,7 +116,7 @@ def test_json_that_ends_early_is_refused(make_door: Callable[..., Door]) -> None
 
 def test_half_a_character_puts_one_record_aside(make_door: Callable[..., Door]) -> None:
     """Fault row 22."""
-    door = make_door("json")
+    door = make_door(Xpm, XPM_WIRE_FORMAT="json")
     spoil(door, "lone_surrogate_json")
     (only,) = read(door)
     assert isinstance(only, Quarantined)
@@ -215,7 +215,7 @@ def test_an_envelope_that_is_not_xpms_is_not_taken_for_an_empty_list(door: Door,
 @pytest.mark.parametrize("wire_format", ["xml", "json"])
 def test_a_status_of_error_after_the_list_still_counts(make_door: Callable[..., Door], wire_format: str) -> None:
     """The order of elements is not fixed."""
-    door = make_door(wire_format)
+    door = make_door(Xpm, XPM_WIRE_FORMAT=wire_format)
     body = {
         "xml": "<Response><Clients /><ErrorDescription>No</ErrorDescription><Status>ERROR</Status></Response>",
         "json": '{"clients": [], "errorDescription": "No", "status": "ERROR"}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +14,6 @@ from sqlalchemy import func, select, text
 
 from portal import integrations
 from portal.adapters.base import NeedsReconnect, RateLimited
-from portal.config import VendorApp
 from portal.db import db, reading
 from portal.domain.apps import (
     CallWindow,
@@ -25,6 +25,7 @@ from portal.domain.apps import (
 )
 from portal.domain.people import User
 from portal.integrations import Consent, ConsentProblem
+from portal.sandbox.vendor import addresses
 from tests import cast
 from tests.adapters.conftest import CLIENT_ID, CLIENT_SECRET, PRACTICE, SCOPES, Wired, sandbox_settings
 
@@ -49,7 +50,7 @@ def allow(url: str, tenants: tuple[str, ...] = (PRACTICE,), decision: str = "all
     """What the vendor sends the person back with."""
     page = urlsplit(url)
     asked = {name: values[0] for name, values in parse_qs(page.query).items()}
-    form = [*asked.items(), ("decision", decision), *(("tenant", one) for one in tenants)]
+    form = [*asked.items(), ("decision", decision), *(("tenant", one) for one in tenants), ("realm", tenants[0])]
     answer = requests.post(f"{page.scheme}://{page.netloc}{page.path}", data=form, allow_redirects=False, timeout=5)
     back = urlsplit(answer.headers["location"])
     assert back.path == "/apps/callback"
@@ -57,9 +58,7 @@ def allow(url: str, tenants: tuple[str, ...] = (PRACTICE,), decision: str = "all
 
 
 def finish(back: dict[str, str], user: User, at: datetime | None = None) -> Consent:
-    return integrations.finish_consent(
-        back.get("state", ""), back.get("code", ""), user, at or now(), error=back.get("error", "")
-    )
+    return integrations.finish_consent(back, user, at or now())
 
 
 def stored() -> int:
@@ -164,7 +163,7 @@ def test_a_consent_without_a_practice_says_what_to_tick(wired: Wired) -> None:
 
 def test_without_credentials_the_person_is_told_where_to_enter_them(wired: Wired, test_settings: Any) -> None:
     settings = sandbox_settings(test_settings, wired.sandbox.url)
-    integrations.configure(type(settings)(**{**settings.__dict__, "xero": VendorApp()}))
+    integrations.configure(replace(settings, environment=addresses(wired.sandbox.url)))
     user = alice()
     with pytest.raises(ConsentProblem, match="client id"):
         start(user)
@@ -175,7 +174,7 @@ def test_without_credentials_the_person_is_told_where_to_enter_them(wired: Wired
 
 def test_an_address_the_vendor_would_not_send_people_back_to_is_said_at_once(wired: Wired, test_settings: Any) -> None:
     settings = sandbox_settings(test_settings, wired.sandbox.url)
-    integrations.configure(type(settings)(**{**settings.__dict__, "public_url": "http://127.0.0.1:5000"}))
+    integrations.configure(replace(settings, public_url="http://127.0.0.1:5000"))
     with pytest.raises(ConsentProblem, match="http://localhost:5000"):
         start(alice())
 
@@ -204,9 +203,9 @@ def test_a_call_inside_a_transaction_is_refused(wired: Wired) -> None:
     session = integrations.open_session(connection)
     assert db.session().in_transaction()
     with reading(), pytest.raises(RuntimeError, match="inside a database transaction"):
-        adapter.fetch_staff(session)
+        adapter.fetch_reference(session)
     db.session.commit()
-    assert adapter.fetch_staff(session)
+    assert adapter.fetch_reference(session)
 
 
 def test_tokens_are_renewed_on_the_way_and_saved(wired: Wired) -> None:
@@ -215,7 +214,7 @@ def test_tokens_are_renewed_on_the_way_and_saved(wired: Wired) -> None:
     session = integrations.open_session(wired.connection())
     db.session.commit()
     wired.sandbox.control.fault("token_expired", vendor="xpm", times=1)
-    assert integrations.APPS["xpm"].fetch_staff(session)
+    assert integrations.APPS["xpm"].fetch_reference(session)
     assert db.session.get_one(TokenSet, wired.token_set_id).access_token != before
     assert len(wired.sandbox.control.calls(path="connect/token")) == 1
 
@@ -227,7 +226,7 @@ def test_a_revoked_consent_is_one_clear_state(wired: Wired) -> None:
         session = integrations.open_session(wired.connection())
         db.session.commit()
         with pytest.raises(NeedsReconnect):
-            integrations.APPS["xpm"].fetch_staff(session)
+            integrations.APPS["xpm"].fetch_reference(session)
     assert wired.connection().state == ConnectionState.NEEDS_RECONNECT
     assert len(wired.sandbox.control.calls(path="connect/token")) == 1
     assert len(wired.sandbox.control.calls(path="staff.api")) == 1
@@ -239,7 +238,7 @@ def test_a_changed_client_id_asks_for_a_new_consent(wired: Wired) -> None:
     session = integrations.open_session(wired.connection())
     db.session.commit()
     with pytest.raises(NeedsReconnect, match="client id"):
-        integrations.APPS["xpm"].fetch_staff(session)
+        integrations.APPS["xpm"].fetch_reference(session)
 
 
 def test_when_the_day_is_used_up_background_work_stops_and_says_until_when(wired: Wired) -> None:
@@ -250,9 +249,9 @@ def test_when_the_day_is_used_up_background_work_stops_and_says_until_when(wired
     person = integrations.open_session(wired.connection(), urgent=True)
     db.session.commit()
     with pytest.raises(RateLimited) as caught:
-        integrations.APPS["xpm"].fetch_staff(background)
+        integrations.APPS["xpm"].fetch_reference(background)
     assert timedelta(hours=22) < caught.value.retry_at - now() < timedelta(hours=24)
-    assert integrations.APPS["xpm"].fetch_staff(person)
+    assert integrations.APPS["xpm"].fetch_reference(person)
 
 
 def test_disconnecting_gives_back_this_accounts_permission_only(wired: Wired) -> None:
@@ -268,7 +267,7 @@ def test_disconnecting_gives_back_this_accounts_permission_only(wired: Wired) ->
     assert integrations.disconnect(connection)
     access = db.session.get_one(TokenSet, consent.token_set.id).access_token
     db.session.commit()
-    left = integrations.APPS["xpm"].accounts(access_token=access)
+    left = integrations.APPS["xpm"].accounts(access_token=access, answer={})
     assert [one.name for one in left] == ["Harbour Street Advisers"]
 
 
@@ -307,11 +306,86 @@ def test_no_secret_gets_into_logs(wired: Wired, caplog: pytest.LogCaptureFixture
     assert not [one for one in [*secrets, back["code"]] if one in logged]
 
 
-def test_every_app_says_the_same_about_its_fields_to_the_domain(wired: Wired) -> None:
-    from portal.domain import findings
+def test_what_the_domain_knows_of_an_app_is_what_its_adapter_says(wired: Wired) -> None:
+    from portal.domain.apps.ways import ways_of
 
     for info in integrations.all_apps():
         assert integrations.app_info(info.slug) is info
-        assert findings.fields_of(info.slug) == (info.short_name, info.client_fields, info.contact_fields)
+        told = ways_of(info.slug)
+        assert (told.name, told.client_fields, told.contact_fields) == (
+            info.name,
+            info.client_fields,
+            info.contact_fields,
+        )
+        assert (told.intakes, told.directions, told.levels) == (info.intakes, info.directions, info.levels)
+        assert (told.writes, told.creates, told.finds, told.batch) == (
+            info.writes_clients, info.creates_clients, info.finds_clients, info.batch,
+        )  # fmt: skip
     assert [connection.app for connection in db.session.scalars(select(Connection))] == ["xpm"]
     assert list(integrations.app_info("xpm").scopes) == SCOPES
+
+
+def organisations(wired: Wired) -> tuple[str, ...]:
+    return tuple(one["id"] for one in wired.sandbox.control.tenants() if one["kind"] == "ORGANISATION")
+
+
+def test_a_second_app_of_a_vendor_asks_for_what_both_need_and_they_share_one_sign_in(wired: Wired) -> None:
+    """A token of the second consent must not be narrower than the first, whose tokens it replaces."""
+    user = alice()
+    practice = finish(allow(start(user)), user)
+    connection = wired.connection()
+    connection.token_set = practice.token_set
+    db.session.commit()
+    kept = practice.token_set.id
+    before = practice.token_set.access_token
+    url = integrations.start_consent("xero", user, now())
+    db.session.commit()
+    asked = parse_qs(urlsplit(url).query)["scope"][0].split()
+    assert set(asked) == set(integrations.app_info("xpm").scopes) | set(integrations.app_info("xero").scopes)
+    books = finish(allow(url, organisations(wired)), user)
+    assert {one.kind for one in books.accounts} == {"ORGANISATION"}
+    assert books.token_set.id == kept
+    assert books.token_set.access_token != before
+    session = integrations.open_session(wired.connection())
+    db.session.commit()
+    assert integrations.APPS["xpm"].fetch_reference(session).staff
+
+
+def test_another_person_at_the_same_vendor_has_a_sign_in_of_their_own(wired: Wired) -> None:
+    user = alice()
+    first = finish(allow(start(user)), user)
+    first.token_set.subject = "somebody-else-at-xero"
+    kept = first.token_set.id
+    db.session.commit()
+    assert finish(allow(start(user)), user).token_set.id != kept
+
+
+@pytest.mark.parametrize("slug", ["xero", "quickbooks", "digits"])
+def test_every_app_can_be_connected_and_read(wired: Wired, slug: str) -> None:
+    """AP-01: from the button to the first records, through the one callback."""
+    user = alice()
+    info = integrations.app_info(slug)
+    url = integrations.start_consent(slug, user, now())
+    db.session.commit()
+    accounts = [one["id"] for one in wired.sandbox.control.tenants() if one["kind"] in info.account_kinds]
+    consent = finish(allow(url, tuple(accounts[:1])), user)
+    (account,) = consent.accounts
+    assert account.remote_id == accounts[0]
+    connection = wired.connection()
+    connection.app, connection.account_id, connection.token_set = slug, account.remote_id, consent.token_set
+    db.session.commit()
+    session = integrations.open_session(connection)
+    adapter = integrations.adapter_for(connection)
+    db.session.commit()
+    assert list(adapter.fetch_clients(session, None))
+    assert integrations.call_allowance(wired.connection())[0] == session.calls_made
+
+
+def test_an_app_is_given_its_own_settings_and_no_others(wired: Wired, test_settings: Any) -> None:
+    environment = addresses(wired.sandbox.url) | {"XPM_WIRE_FORMAT": "carrier pigeon"}
+    with pytest.raises(ValueError, match="XPM_WIRE_FORMAT"):
+        integrations.configure(replace(test_settings, environment=environment))
+    with pytest.raises(ValueError, match="https"):
+        integrations.configure(replace(test_settings, environment={"DIGITS_API_URL": "http://digits.example"}))
+    for info in integrations.all_apps():
+        assert info.vendor.upper() + "_CLIENT_ID" not in {one.name for one in info.settings}

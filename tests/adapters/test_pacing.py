@@ -185,3 +185,38 @@ def test_retry_after_is_understood_in_every_form(said: str, seconds: float | Non
 def test_limit_headers_that_are_no_numbers_say_nothing() -> None:
     heard = limits_left({"x-minlimit-remaining": "many", "x-daylimit-remaining": "4539"}, failed=False)
     assert heard == Heard(None, 4539, False)
+
+
+@settings(max_examples=25, deadline=None)
+@given(pauses=st.lists(st.floats(0, 0.3), min_size=60, max_size=90), phase=st.floats(0, 1))
+def test_no_second_of_the_vendors_ever_sees_more_calls_than_allowed(pauses: list[float], phase: float) -> None:
+    """Fault row 17."""
+    budget = MemoryBudget(Allowance(concurrent=4, per_minute=10_000, per_second=5))
+    now, windows = 0.0, {}
+    for pause in pauses:
+        now += pause
+        slot = take(budget, at(now))
+        if isinstance(slot, Slot):
+            window = int(now + phase)
+            windows[window] = windows.get(window, 0) + 1
+            budget.release(slot, at(now + 0.01), Heard())
+    assert max(windows.values()) <= 5
+
+
+def test_a_second_that_is_used_up_is_waited_for_and_no_longer() -> None:
+    budget = MemoryBudget(Allowance(per_minute=500, per_second=2))
+    for _ in range(2):
+        call(budget, START)
+    wait = take(budget, START + timedelta(seconds=0.4))
+    assert wait == Wait(START + timedelta(seconds=1), Why.SLOT)
+    assert isinstance(take(budget, START + timedelta(seconds=1)), Slot)
+
+
+def test_a_vendor_without_a_daily_limit_never_makes_anybody_wait_for_tomorrow() -> None:
+    allowance = Allowance(per_minute=100_000, per_day=None, kept_for_people=250)
+    budget = MemoryBudget(allowance)
+    for _ in range(6000):
+        call(budget, START)
+    told = today(budget.usage, START, allowance)
+    assert (told.used, told.left, told.per_day) == (6000, None, None)
+    assert isinstance(take(budget, START), Slot)

@@ -74,12 +74,12 @@ class Call:
         self.waits: list[Wait] = []
         self.tokens = HeldTokens(["first token", "second token", "third token"])
         self.budget = MemoryBudget(allowance)
-        dialect = Dialect(
+        self.dialect = Dialect(
             "The Vendor", "https://vendor.example", lambda token, account: {"Authorization": token, "X": account},
             lambda one: one.content().decode() if one.status >= 400 else "", lasting=("wrong scope",),
         )  # fmt: skip
         values = {"now": self.now, "sleep": self.sleep, "on_wait": self.waits.append, "dice": random.Random(1)} | values
-        self.session = VendorSession(self.script, dialect, "acc", self.tokens, self.budget, **values)  # type: ignore[arg-type]  # a script is transport enough
+        self.session = VendorSession(self.script, self.dialect, "acc", self.tokens, self.budget, **values)  # type: ignore[arg-type]  # a script is transport enough
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.slept)

@@ -334,3 +334,40 @@ def test_sign_ins_that_no_connection_lives_by_are_swept_up(case: Case, database:
     database.commit()
     assert database.get(TokenSet, made) is None
     assert case.row().access_token == "access-1"
+
+
+def consented(case: Case, name: str, scope: str, subject: str = "kim") -> int:
+    tokens = Tokens(f"access-{name}", f"refresh-{name}", START + HOUR, scope=scope, subject=subject)
+    return token_keeper.keep_new(case.engine, vendor="xero", client_id="the-client", tokens=tokens, now=START)
+
+
+def test_a_person_who_signs_in_again_for_more_keeps_one_sign_in(case: Case, database: Any) -> None:
+    """The tokens of the later consent reach everything the earlier ones did, and the vendor lets only one pair live."""
+    first = consented(case, "one", "contacts")
+    assert consented(case, "two", "contacts settings") == first
+    database.expire_all()
+    row = database.get(TokenSet, first)
+    assert (row.access_token, row.refresh_token, row.scope) == ("access-two", "refresh-two", "contacts settings")
+    assert row.version == 2
+
+
+@pytest.mark.parametrize(("scope", "subject"), [("settings", "kim"), ("contacts settings", "lee"), ("contacts", "")])
+def test_a_sign_in_that_may_do_less_or_is_somebody_elses_replaces_none(case: Case, scope: str, subject: str) -> None:
+    first = consented(case, "one", "contacts settings")
+    assert consented(case, "two", scope, subject) != first
+
+
+def test_a_renewal_under_way_while_a_person_signs_in_again_is_discarded(case: Case, database: Any) -> None:
+    first = consented(case, "one", "contacts")
+    meanwhile = []
+
+    def slowly(tokens: Tokens, client_id: str) -> Tokens:
+        if not meanwhile:
+            meanwhile.append(consented(case, "two", "contacts"))
+            return Tokens("access-lost", "refresh-lost", START + HOUR)
+        raise AssertionError("the new tokens are fresh")
+
+    keeper = TokenKeeper(case.engine, first, slowly, now=case.clock, sleep=lambda seconds: None)
+    assert keeper.renewed("access-one") == "access-two"
+    database.expire_all()
+    assert database.get(TokenSet, first).refresh_token == "refresh-two"

@@ -13,6 +13,7 @@ from portal.adapters.http.pacing import (
 from portal.adapters.http.reply import Reply, TooLarge, without_secrets
 from portal.adapters.http.session import Dialect, TokenSource, VendorSession
 from portal.adapters.http.transport import (
+    BATCH_WRITE,
     LONG_LIST,
     QUICK,
     SIGN_IN,
@@ -26,6 +27,7 @@ from portal.adapters.http.transport import (
 )
 
 __all__ = [
+    "BATCH_WRITE",
     "LONG_LIST",
     "QUICK",
     "SIGN_IN",

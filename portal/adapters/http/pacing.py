@@ -17,7 +17,7 @@ from typing import Protocol
 
 from portal.adapters.base import Allowance
 
-MINUTE = timedelta(seconds=60)
+MINUTE, SECOND = timedelta(seconds=60), timedelta(seconds=1)
 DAY = timedelta(hours=24)
 SHORT = timedelta(seconds=0.2)  # until another call of ours has likely ended
 CIRCUIT_AFTER = 5  # failures in a row
@@ -74,8 +74,8 @@ class CallsToday:
     """What screens say about the daily allowance. `left` is what the vendor last said, else our own reckoning."""
 
     used: int
-    left: int
-    per_day: int
+    left: int | None  # None: the vendor has no daily limit
+    per_day: int | None
     blocked_until: datetime | None = None
     why: Why | None = None
 
@@ -113,16 +113,30 @@ def wait_for(usage: Usage, in_flight: int, now: datetime, allowance: Allowance, 
     if in_flight >= allowance.concurrent or (usage.failures >= CIRCUIT_AFTER and in_flight):
         return Wait(now + SHORT, Why.SLOT)
     _start_day(usage, now)
-    if day_left(usage, allowance) <= (0 if urgent else allowance.kept_for_people):
+    left = day_left(usage, allowance)
+    if left is not None and left <= (0 if urgent else allowance.kept_for_people):
         return Wait((usage.day_started or now) + DAY, Why.DAY)
     horizon = (now - MINUTE).timestamp()
     usage.recent = sorted(at for at in usage.recent if at > horizon)
     surplus = len(usage.recent) + in_flight - allowance.per_minute + 1
-    if surplus <= 0:
-        return None
     if surplus > len(usage.recent):
         return Wait(now + SHORT, Why.SLOT)
-    return Wait(datetime.fromtimestamp(usage.recent[surplus - 1], UTC) + MINUTE, Why.MINUTE)
+    if surplus > 0:
+        return Wait(datetime.fromtimestamp(usage.recent[surplus - 1], UTC) + MINUTE, Why.MINUTE)
+    return _wait_within_second(usage, in_flight, now, allowance)
+
+
+def _wait_within_second(usage: Usage, in_flight: int, now: datetime, allowance: Allowance) -> Wait | None:
+    if allowance.per_second is None:
+        return None
+    horizon = (now - SECOND).timestamp()
+    last = [at for at in usage.recent[-allowance.per_second :] if at > horizon]
+    surplus = len(last) + in_flight - allowance.per_second + 1
+    if surplus <= 0:
+        return None
+    if surplus > len(last):
+        return Wait(now + SHORT, Why.SLOT)
+    return Wait(datetime.fromtimestamp(last[surplus - 1], UTC) + SECOND, Why.SLOT)
 
 
 def count_start(usage: Usage, now: datetime) -> None:
@@ -162,9 +176,11 @@ def stop_until(usage: Usage, now: datetime, until: datetime, why: Why) -> None:
         usage.day_started = until - DAY
 
 
-def day_left(usage: Usage, allowance: Allowance) -> int:
-    """Calls left today: the vendor's word, else our own count."""
-    return usage.day_left if usage.day_left is not None else allowance.per_day - usage.day_calls
+def day_left(usage: Usage, allowance: Allowance) -> int | None:
+    """Calls left today: the vendor's word, else our own count; None when nobody counts them."""
+    if usage.day_left is not None:
+        return usage.day_left
+    return None if allowance.per_day is None else allowance.per_day - usage.day_calls
 
 
 def today(usage: Usage, now: datetime, allowance: Allowance) -> CallsToday:
@@ -172,9 +188,10 @@ def today(usage: Usage, now: datetime, allowance: Allowance) -> CallsToday:
     shown = replace(usage)
     _start_day(shown, now)
     blocked = shown.blocked_until if shown.blocked_until and shown.blocked_until > now else None
+    left = day_left(shown, allowance)
     return CallsToday(
         used=shown.day_calls,
-        left=max(0, day_left(shown, allowance)),
+        left=None if left is None else max(0, left),
         per_day=allowance.per_day,
         blocked_until=blocked,
         why=Why(shown.blocked_why) if blocked and shown.blocked_why else None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import NoReturn, Protocol
 
 from portal.adapters.base import (
+    AdapterError,
     NeedsReconnect,
     NotThere,
     RateLimited,
@@ -25,7 +27,7 @@ from portal.adapters.base import (
     UnexpectedReply,
     Unknown,
 )
-from portal.adapters.http.pacing import Budget, Heard, Slot, Wait, Why, limits_left, retry_after
+from portal.adapters.http.pacing import MINUTE, Budget, Heard, Slot, Wait, Why, limits_left, retry_after
 from portal.adapters.http.reply import Reply, TooLarge, without_secrets
 from portal.adapters.http.transport import QUICK, Abandoned, AnswerLost, Failure, NotSent, Patience, Request, Transport
 
@@ -58,6 +60,10 @@ class Dialect:
     headers: Callable[[str, str], Mapping[str, str]]  # access token, account id
     words: Callable[[Reply], str]  # the vendor's own words in a refusal, "" when there are none
     lasting: tuple[str, ...] = ()  # words of a 401 that a fresh token does not cure
+    # A refusal that means more than its status says: the error to raise for it; None: go by the status.
+    named: Callable[[Reply], AdapterError | None] = lambda reply: None
+    # How long a 429 without Retry-After asks us to wait, when the vendor says so elsewhere or everywhere.
+    rest: Callable[[Reply], timedelta | None] = lambda reply: None
 
 
 Check = Callable[[Reply], None]
@@ -98,26 +104,40 @@ class VendorSession:
         self._dice = dice or random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._retries = RETRIES_A_RUN
         self._skew = timedelta(0)
+        self._paced: dict[str, deque[datetime]] = {}
 
     def by_vendor_clock(self, moment: datetime) -> datetime:
         return moment + self._skew
 
     def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, patience: Patience = QUICK,
-        check: Check | None = None,
+        self, path: str, params: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None,
+        patience: Patience = QUICK, check: Check | None = None,
     ) -> Reply:  # fmt: skip
         """Read. `check` raises `UnexpectedReply` for a body that is not what this call answers with.
 
         Such a body is tried again like any passing trouble.
         """
-        return self._call("GET", path, params, None, {}, patience, check)
+        return self._call("GET", path, params, None, headers or {}, patience, check)
 
     def write(
         self, method: str, path: str, body: bytes | None, content_type: str, *,
-        params: Mapping[str, str] | None = None, check: Check | None = None,
+        params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None,
+        patience: Patience = QUICK, check: Check | None = None,
     ) -> Reply:  # fmt: skip
         """Change something there. Raises `Unknown` when nobody can say whether it happened."""
-        return self._call(method, path, params, body, {"Content-Type": content_type}, QUICK, check)
+        all_headers = {"Content-Type": content_type, **(headers or {})}
+        return self._call(method, path, params, body, all_headers, patience, check)
+
+    def pace(self, kind: str, per_minute: int) -> None:
+        """Wait until another call of this kind fits into the minute; for limits beside the account's own.
+
+        Kept for this session alone: one run an account is all that makes such calls in numbers.
+        """
+        now = self._now()
+        times = self._paced.setdefault(kind, deque(maxlen=per_minute))
+        if len(times) == per_minute and (left := times[0] + MINUTE - now) > timedelta(0):
+            self._wait(Wait(now + left, Why.MINUTE), left.total_seconds())
+        times.append(self._now())
 
     def _call(
         self, method: str, path: str, params: Mapping[str, str] | None, body: bytes | None,
@@ -255,7 +275,10 @@ class VendorSession:
     def _refuse(self, reply: Reply) -> NoReturn:
         vendor, status, words = self._dialect.vendor, reply.status, self._words(reply)
         start = reply.start()
+        named = self._dialect.named(reply)
         reply.close()
+        if named is not None:
+            raise named
         if status == 401:
             raise NeedsReconnect(f"{vendor} no longer accepts this sign-in.", status=status, vendor_text=words)
         if status == 403:
@@ -272,7 +295,7 @@ class VendorSession:
         """Block the account, for every process, as long as the vendor says; give up when that is long."""
         now = self._now()
         problem = reply.headers.get("x-rate-limit-problem", "").strip().lower()
-        wait = retry_after(reply.headers, now) or self._guess(problem, refusals)
+        wait = retry_after(reply.headers, now) or self._dialect.rest(reply) or self._guess(problem, refusals)
         reply.close()
         why = Why.DAY if problem == "day" else Why.TOLD
         until = now + max(wait, timedelta(milliseconds=200))

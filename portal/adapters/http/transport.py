@@ -39,6 +39,7 @@ class Patience:
 
 QUICK = Patience()
 SIGN_IN = Patience(read=15, total=20, largest=MEBIBYTE)
+BATCH_WRITE = Patience(read=120, total=150)  # what a vendor may take over many records, and an answer worth waiting for
 LONG_LIST = Patience(read=300, total=1200, largest=1024 * MEBIBYTE)
 
 
@@ -74,9 +75,9 @@ class Request:
 
 
 class Transport:
-    """Shared by all threads of a process. `bases` are the base URLs of the vendors; no other host is ever called."""
+    """Shared by all threads of a process. Only the hosts that were allowed are ever called."""
 
-    def __init__(self, bases: Iterable[str], *, before_call: Callable[[], None] | None = None) -> None:
+    def __init__(self, bases: Iterable[str] = (), *, before_call: Callable[[], None] | None = None) -> None:
         self._origins = {_origin(base) for base in bases}
         self._before_call = before_call
         self._http = requests.Session()
@@ -85,6 +86,10 @@ class Transport:
         adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
         self._http.mount("https://", adapter)
         self._http.mount("http://", adapter)
+
+    def allow(self, *bases: str) -> None:
+        """Let these base URLs be called. Raises ValueError for one that is not encrypted, or no address at all."""
+        self._origins |= {_origin(base) for base in bases}
 
     def send(
         self, request: Request, patience: Patience = QUICK, should_stop: Callable[[], bool] | None = None

@@ -5,26 +5,39 @@ The vendor gives no change times and no webhooks; what is known about one client
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 from portal.adapters.base import (
+    AdapterError,
     Allowance,
     AppInfo,
     Flow,
+    Moment,
     NeedsReconnect,
+    Rejected,
     Session,
+    Setting,
     Tokens,
     UnexpectedReply,
+    Unknown,
 )
-from portal.adapters.http import LONG_LIST, Dialect
-from portal.adapters.xero_sign_in import XeroSignIn
+from portal.adapters.http import LONG_LIST, Dialect, Transport
+from portal.adapters.xero_sign_in import SETTINGS, XeroSignIn
 from portal.adapters.xpm import reading, writing
 from portal.adapters.xpm.reading import Form
 from portal.adapters.xpm.xml_form import NAME, Plain
-from portal.domain.records import AccountRecord, ClientChange, ClientRecord, NamedRecord, Quarantined, StaffRecord
-from portal.domain.text import BadText
+from portal.domain.records import (
+    AccountRecord,
+    ClientRecord,
+    NamedRecord,
+    NewRecord,
+    Quarantined,
+    RecordChange,
+    Reference,
+)
+from portal.domain.text import BadText, near_key
 
 INFO = AppInfo(
     slug="xpm",
@@ -62,6 +75,11 @@ INFO = AppInfo(
         "addressee": Flow.PULL_ONCE,
     }),
     allowance=Allowance(concurrent=4, per_minute=60, per_day=5000, kept_for_people=250),
+    settings=(
+        *SETTINGS,
+        Setting("XPM_API_URL", "https://api.xero.com", "where Xero Practice Manager's API is"),
+        Setting("XPM_WIRE_FORMAT", "xml", "how it is spoken to: xml, or json where the practice has it"),
+    ),
     tips=(
         "In Xero Practice Manager, open Settings, then Xero, and let clients and suppliers update their details in "
         "Xero every time. Then a name you change here reaches Xero as well.",
@@ -73,8 +91,7 @@ INFO = AppInfo(
         "A client archived there cannot be brought back from here; do that in Xero Practice Manager.",
         "Archiving or merging on one side changes nothing on the other.",
     ),
-    writes_clients=True,
-    tells_change_times=False,
+    new_clients=(Moment.ACCEPTANCE,),
     staff_linking=True,
     never_synced=(
         "Relationships between clients",
@@ -89,13 +106,16 @@ CATEGORIES, TEMPLATES = "job categories", "job templates"
 
 
 class Xpm:
-    """One per process. `api_url` is without a slash at the end; `wire_format` is 'xml' or 'json'."""
+    """One per process. `value` gives the settings named in its info."""
 
     info = INFO
 
-    def __init__(self, sign_in: XeroSignIn, *, api_url: str, wire_format: str = "xml") -> None:
-        self._sign_in = sign_in
-        self._form = Form(wire_format)
+    def __init__(self, transport: Transport, value: Callable[[str], str]) -> None:
+        api_url = value("XPM_API_URL").rstrip("/").removesuffix(writing.ROOT)
+        transport.allow(api_url)
+        self._sign_in = XeroSignIn(transport, value)
+        self.consent_origin = self._sign_in.consent_origin
+        self._form = Form(value("XPM_WIRE_FORMAT"))
         self.dialect = Dialect(
             vendor=NAME,
             base_url=api_url,
@@ -104,9 +124,11 @@ class Xpm:
             lasting=("AuthorizationUnsuccessful",),
         )
 
-    def authorize_url(self, *, client_id: str, state: str, challenge: str, redirect_uri: str) -> str:
+    def authorize_url(
+        self, *, client_id: str, state: str, challenge: str, redirect_uri: str, scopes: tuple[str, ...]
+    ) -> str:
         return self._sign_in.authorize_url(
-            client_id=client_id, state=state, challenge=challenge, redirect_uri=redirect_uri, scopes=INFO.scopes
+            client_id=client_id, state=state, challenge=challenge, redirect_uri=redirect_uri, scopes=scopes
         )
 
     def exchange(self, *, client_id: str, client_secret: str, code: str, verifier: str, redirect_uri: str) -> Tokens:
@@ -117,10 +139,11 @@ class Xpm:
     def refresh(self, *, client_id: str, client_secret: str, tokens: Tokens) -> Tokens:
         return self._sign_in.refresh(client_id=client_id, client_secret=client_secret, tokens=tokens)
 
-    def revoke(self, *, access_token: str, grant_id: str) -> None:
-        self._sign_in.revoke(access_token=access_token, grant_id=grant_id)
+    def revoke(self, *, client_id: str, client_secret: str, tokens: Tokens, grant_id: str, is_last: bool) -> bool:
+        self._sign_in.revoke(access_token=tokens.access_token, grant_id=grant_id)
+        return True
 
-    def accounts(self, *, access_token: str) -> list[AccountRecord]:
+    def accounts(self, *, access_token: str, answer: Mapping[str, str]) -> list[AccountRecord]:
         return self._sign_in.accounts(access_token=access_token, kinds=INFO.account_kinds)
 
     def fetch_clients(self, session: Session, since: datetime | None) -> Iterator[ClientRecord | Quarantined]:
@@ -136,19 +159,52 @@ class Xpm:
     def fetch_client(self, session: Session, remote_id: str) -> ClientRecord:
         return self._record(writing.Writer(session, self._form, remote_id).read())
 
-    def update_client(self, session: Session, remote_id: str, change: ClientChange) -> ClientRecord:
-        return self._record(writing.Writer(session, self._form, remote_id).update(change))
+    def find_clients(self, session: Session, name: str) -> list[ClientRecord]:
+        """XPM finds names that begin with this one, whatever their capitals; whether archived ones too is not said."""
+        params = {"query": name, "detailed": "true"}
+        reply = session.get(f"{writing.ROOT}/client.api/search", params, patience=LONG_LIST, check=self._form.check)
+        found = []
+        for one in reading.clients(self._form, reply):
+            if isinstance(one, ClientRecord):
+                found.append(one)
+            elif near_key(one.name) == near_key(name):  # it may be the very one: better not to create another
+                raise UnexpectedReply(f"{NAME} holds a client named {name} that cannot be understood: {one.reason}")
+        return found
 
-    def fetch_staff(self, session: Session) -> list[StaffRecord]:
-        return reading.staff(self._form, session.get(f"{writing.ROOT}/staff.api/list", check=self._form.check))
+    def create_clients(self, session: Session, news: Sequence[NewRecord]) -> list[ClientRecord | AdapterError]:
+        return [self._create(session, one) for one in news]
 
-    def fetch_categories(self, session: Session) -> list[NamedRecord]:
-        return self._reference(session, "category.api", "Categories", "Category", CATEGORIES)
+    def _create(self, session: Session, one: NewRecord) -> ClientRecord | AdapterError:
+        try:
+            made = writing.create(session, self._form, one.record)
+        except Rejected as refusal:
+            return refusal
+        try:
+            return reading.client(made)
+        except (reading.NotUnderstood, BadText) as error:
+            raise Unknown(f"{NAME} made a client that cannot be understood: {error}", status=200) from error
 
-    def fetch_templates(self, session: Session) -> list[NamedRecord]:
-        return self._reference(session, "template.api", "Templates", "Template", TEMPLATES)
+    def update_clients(self, session: Session, changes: Sequence[RecordChange]) -> list[ClientRecord | AdapterError]:
+        return [self._update(session, one) for one in changes]
 
-    def _reference(self, session: Session, api: str, many: str, one: str, what: str) -> list[NamedRecord]:
+    def _update(self, session: Session, one: RecordChange) -> ClientRecord | AdapterError:
+        try:
+            return self._record(writing.Writer(session, self._form, one.record.remote_id).update(one.change))
+        except Rejected as refusal:
+            return refusal
+
+    def fetch_reference(self, session: Session) -> Reference:
+        """One read each of staff, categories and templates (XPM-7)."""
+        staff = reading.staff(self._form, session.get(f"{writing.ROOT}/staff.api/list", check=self._form.check))
+        return Reference(
+            staff=tuple(staff),
+            lists={
+                CATEGORIES: tuple(self._list(session, "category.api", "Categories", "Category", CATEGORIES)),
+                TEMPLATES: tuple(self._list(session, "template.api", "Templates", "Template", TEMPLATES)),
+            },
+        )
+
+    def _list(self, session: Session, api: str, many: str, one: str, what: str) -> list[NamedRecord]:
         """A list the vendor may keep from us while the rest works: then empty, and noted in `session.not_granted`."""
         try:
             reply = session.get(f"{writing.ROOT}/{api}/list", check=self._form.check)

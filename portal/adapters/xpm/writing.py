@@ -18,7 +18,7 @@ from portal.adapters.base import Rejected, Session, UnexpectedReply, Unknown
 from portal.adapters.xpm import reading
 from portal.adapters.xpm.reading import Form
 from portal.adapters.xpm.xml_form import NAME, Plain
-from portal.domain.records import Address, ClientChange, ContactRecord, StaffRef
+from portal.domain.records import Address, ClientChange, ClientRecord, ContactRecord, StaffRef
 
 ROOT = "/practicemanager/3.1"
 # Set to False once it is certain that an update keeps what it does not mention: then only our fields are sent.
@@ -134,17 +134,59 @@ class Writer:
         return ""
 
     def _send(self, method: str, path: str, root: str, body: Plain, params: Mapping[str, str] | None = None) -> Plain:
-        reply = self._session.write(
-            method, ROOT + path, written(self._form, root, body), self._form.content_type, params=params,
-            check=self._form.check,
-        )  # fmt: skip
-        try:
-            return self._form.document(reply)
-        except UnexpectedReply as error:
-            raise Unknown(
-                f"{NAME} gave an answer that cannot be understood; it may or may not have done it.",
-                status=error.status, vendor_text=error.vendor_text,
-            ) from error  # fmt: skip
+        return _sent(self._session, self._form, method, path, root, body, params)
+
+
+def create(session: Session, form: Form, record: ClientRecord) -> Plain:
+    """Add this client with its contacts; the record as XPM made it. Raises `Unknown` when the answer was lost.
+
+    XPM takes no idempotency key and lets two clients have one name: sent twice, it would be there twice.
+    """
+    made = _client_of(_sent(session, form, "POST", "/client.api/add", "Client", creation(record)))
+    if not made.get("UUID"):
+        raise Unknown(f"{NAME} did not say which client it made.", status=200)
+    return made
+
+
+def creation(record: ClientRecord) -> Plain:
+    """The elements of a new client; what is empty stays out, and so does what XPM does not let be written.
+
+    Website and tax registration go out this once: XPM is where they are kept from then on. The company structure does
+    not, because XPM refuses one that is not in the practice's own list.
+    """
+    wanted: dict[str, Any] = {name: getattr(record, name) for name in (*TEXTS, *ADDRESSES, *PEOPLE)}
+    made = elements({name: value for name, value in wanted.items() if value})
+    if record.website:
+        made["WebSite"] = record.website
+    if record.tax_registered is not None:
+        made["GSTRegistered"] = "Yes" if record.tax_registered else "No"
+    contacts = [
+        {**_contact_elements(one), "Addressee": one.addressee, "Position": one.position, "IsPrimary": _yes(one)}
+        for one in record.contacts
+    ]
+    filled = {name: value for name, value in made.items() if value}
+    return {**filled, "Contacts": [{"Contact": one} for one in contacts]} if contacts else filled
+
+
+def _yes(contact: ContactRecord) -> str:
+    return "Yes" if contact.is_primary else "No"
+
+
+def _sent(
+    session: Session, form: Form, method: str, path: str, root: str, body: Plain,
+    params: Mapping[str, str] | None = None,
+) -> Plain:  # fmt: skip
+    """Write, and the answer. Raises `Unknown` for one that makes no sense."""
+    reply = session.write(
+        method, ROOT + path, written(form, root, body), form.content_type, params=params, check=form.check
+    )
+    try:
+        return form.document(reply)
+    except UnexpectedReply as error:
+        raise Unknown(
+            f"{NAME} gave an answer that cannot be understood; it may or may not have done it.",
+            status=error.status, vendor_text=error.vendor_text,
+        ) from error  # fmt: skip
 
 
 def elements(fields: Mapping[str, Any]) -> Plain:
@@ -197,6 +239,9 @@ def json_name(element: str) -> str:
 
 
 def _json(value: Any) -> Any:
+    """Lists lose the element around each entry: {"Contacts": [{"Contact": {…}}]} becomes {"contacts": [{…}]}."""
+    if isinstance(value, list):
+        return [_json(inner) for one in value for inner in one.values()]
     return {json_name(name): _json(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
@@ -205,6 +250,9 @@ def _fill(parent: etree._Element, body: Plain) -> None:
         child = etree.SubElement(parent, name)
         if isinstance(value, dict):
             _fill(child, value)
+        elif isinstance(value, list):
+            for one in value:
+                _fill(child, one)
         else:
             child.text = "" if value is None else str(value)
 
