@@ -43,6 +43,7 @@ def work(upload_id: int, user_id: int | None = None) -> None:
     except Stopping:
         return
     sync.send_soon(done.link_ids)
+    sync.create_there_soon(done.outgoing_ids, by)
 
 
 def _compare(upload: CsvUpload) -> None:

@@ -1,4 +1,4 @@
-"""The nightly sync (XPM-10): once for every local date of the firm, for every connected app."""
+"""The nightly sync (XPM-10): once for every local date of the firm, for every app that is not synced by the hour."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import claims
+from portal.domain import claims, connections
 from portal.domain.activity import Actor, Origin
 from portal.domain.apps import Connection, ConnectionState, RunKind, RunTrigger
 from portal.domain.nights import local_date
@@ -50,6 +50,8 @@ def run(now: datetime) -> list[int]:
 
 def _is_due(connection: Connection, today: str, zone: str) -> bool:
     """The first night is the one after the day the connection was enabled, and a paused connection has none."""
-    if connection.enabled_at is None or connection.settings.get("nightly") is False:
+    if connection.enabled_at is None or connection.ways.sync_every is not None:
+        return False  # one that is synced by the hour needs no night of its own
+    if not connections.runs_at_night(connection):
         return False
     return local_date(connection.enabled_at, zone).isoformat() < today

@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from jobs import client_bulk_runs, csv_imports, nightly, queue, tidying
+from jobs import client_bulk_runs, csv_imports, hourly, nightly, queue, tidying
 from portal.db import db
 from portal.domain import claims
+from portal.sync.creating_there import create_due
 from portal.sync.recovering import alert_long_runs, recover
 from portal.sync.sending import send_due
 
@@ -37,8 +38,10 @@ class Job:
 
 JOBS = (
     Job("nightly-sync", "Sync every connected app once a day, from midnight in the firm's zone", None, nightly.run),
+    Job("hourly-sync", "Sync apps whose records change during the day once an hour", None, hourly.run),
     Job("recover", "Go on with runs that were interrupted or had to wait", None, recover),
     Job("push", "Send changes that are waiting for another try", None, send_due),
+    Job("creations", "Create clients in apps they are to be in", None, create_due),
     Job("csv-imports", "Go on with CSV imports whose process ended", None, csv_imports.go_on),
     Job("bulk-runs", "Go on with acts on many clients whose process ended", None, client_bulk_runs.go_on),
     Job("long-runs", "Tell admins of a sync that runs longer than an hour", None, alert_long_runs),

@@ -11,7 +11,7 @@ from portal.db import db
 from portal.domain import client_csv, once
 from portal.domain.apps import ConsentAttempt
 from portal.domain.claims import JobClaim
-from portal.domain.people import SignIn, SignInAttempt
+from portal.domain.people import ResetLink, SignIn, SignInAttempt
 
 KEEP_SESSIONS = timedelta(days=90)
 KEEP_CLAIMS = timedelta(days=400)  # more than a year: a clock put back must not bring a claimed night again
@@ -22,6 +22,7 @@ def run(now: datetime) -> None:
     db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.started_at < now - timedelta(days=1)))
     old = now - KEEP_SESSIONS
     db.session.execute(delete(SignIn).where(or_(SignIn.ended_at < old, SignIn.seen_at < old)))
+    db.session.execute(delete(ResetLink).where(ResetLink.expires_at < old))
     db.session.execute(delete(JobClaim).where(JobClaim.claimed_at < now - KEEP_CLAIMS))
     client_csv.forget_expired(now)
     once.forget_old(now)

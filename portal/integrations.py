@@ -10,28 +10,29 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 from flask import has_app_context
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from portal import call_budget, token_keeper
 from portal.adapters.base import AdapterError, AppInfo, ClientAdapter, NeedsReconnect, Tokens
 from portal.adapters.http import CallsToday, Transport, VendorSession, Wait
-from portal.adapters.xero_sign_in import XeroSignIn, challenge_for
+from portal.adapters.oauth import challenge_for
+from portal.adapters.quickbooks import QuickBooks
+from portal.adapters.xero import Xero
 from portal.adapters.xpm import Xpm
 from portal.config import Settings, VendorApp
 from portal.db import apart, db
-from portal.domain import findings
-from portal.domain.apps import Connection, ConsentAttempt, TokenSet, VendorCredentials
+from portal.domain.apps import Connection, ConsentAttempt, TokenSet, VendorCredentials, ways
 from portal.domain.people import User
 from portal.domain.records import AccountRecord
 
 log = logging.getLogger(__name__)
 CONSENT_LIFE = timedelta(minutes=10)
+OFFERED = (Xpm, Xero, QuickBooks)
 APPS: dict[str, ClientAdapter] = {}
 _wired: Wiring | None = None
 
@@ -40,7 +41,6 @@ _wired: Wiring | None = None
 class Wiring:
     settings: Settings
     transport: Transport
-    vendors: dict[str, Callable[[], VendorApp]]  # the credentials the environment gives, by vendor
     consent_origins: tuple[str, ...]
 
 
@@ -71,23 +71,29 @@ class ConsentProblem(Exception):
 def configure(settings: Settings) -> None:
     """Build every adapter. Raises ValueError, naming what is wrong, for an address or format that cannot be used."""
     global _wired
-    transport = Transport(
-        (settings.xpm_api_url, settings.xero_api_url, settings.xero_identity_url), before_call=_no_open_transaction
-    )
-    xero = XeroSignIn(
-        transport,
-        login_url=settings.xero_login_url,
-        identity_url=settings.xero_identity_url,
-        api_url=settings.xero_api_url,
-    )
-    adapters: tuple[ClientAdapter, ...] = (
-        Xpm(xero, api_url=settings.xpm_api_url, wire_format=settings.xpm_wire_format),
-    )
-    _wired = Wiring(settings, transport, {"xero": lambda: settings.xero}, (_origin(settings.xero_login_url),))
+    transport = Transport(before_call=_no_open_transaction)
+    adapters: list[ClientAdapter] = [offered(transport, _values(settings, offered.info)) for offered in OFFERED]
+    _wired = Wiring(settings, transport, tuple(dict.fromkeys(adapter.consent_origin for adapter in adapters)))
     APPS.clear()
     APPS.update({adapter.info.slug: adapter for adapter in adapters})
     for info in all_apps():
-        findings.register_fields(info.slug, info.short_name, info.client_fields, info.contact_fields)
+        ways.register(_ways(info))
+
+
+def _ways(info: AppInfo) -> ways.Ways:
+    """What the domain has to know of an app."""
+    return ways.Ways(
+        slug=info.slug, name=info.name, short_name=info.short_name, client_fields=info.client_fields,
+        contact_fields=info.contact_fields, intakes=info.intakes, directions=info.directions, levels=info.levels,
+        new_clients=info.new_clients, writes=info.writes_clients, creates=info.creates_clients,
+        finds=info.finds_clients, batch=info.batch, lists_everything=info.lists_everything, sync_every=info.sync_every,
+    )  # fmt: skip
+
+
+def _values(settings: Settings, info: AppInfo) -> Callable[[str], str]:
+    """Gives an adapter its own settings. Raises KeyError for one it has not declared."""
+    declared = {one.name: settings.of_app(one.name, one.default) for one in info.settings}
+    return declared.__getitem__
 
 
 def all_apps() -> list[AppInfo]:
@@ -110,7 +116,7 @@ def consent_origins() -> tuple[str, ...]:
 
 def credentials(vendor: str) -> VendorApp:
     """How this portal is registered with a vendor: from the environment, else as an admin typed it; may be empty."""
-    given = _wiring().vendors[vendor]()
+    given = _wiring().settings.registration(vendor)
     if given.client_id:
         return given
     with apart(db.engine, only_read=True) as session:
@@ -137,8 +143,9 @@ def start_consent(app: str, user: User, now: datetime, reconnects: Connection | 
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     try:
         url = adapter.authorize_url(
-            client_id=registered.client_id, state=state, challenge=challenge_for(verifier), redirect_uri=redirect_uri()
-        )
+            client_id=registered.client_id, state=state, challenge=challenge_for(verifier),
+            redirect_uri=redirect_uri(), scopes=_scopes(adapter.info),
+        )  # fmt: skip
     except AdapterError as error:
         raise ConsentProblem(error.message) from error
     db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.started_at < now - timedelta(days=1)))
@@ -155,14 +162,28 @@ def start_consent(app: str, user: User, now: datetime, reconnects: Connection | 
     return url
 
 
-def finish_consent(state: str, code: str, user: User, now: datetime, *, error: str = "") -> Consent:
+def _scopes(info: AppInfo) -> tuple[str, ...]:
+    """What to ask for: this app's scopes, and those of the vendor's other apps in use here.
+
+    One person's consents at one vendor share one token set, so a new one must not be narrower than the last.
+    """
+    in_use = set(db.session.scalars(select(Connection.app).where(Connection.token_set_id.is_not(None)).distinct()))
+    wanted = list(info.scopes)
+    for other in all_apps():
+        if other.vendor == info.vendor and other.slug in in_use:
+            wanted += other.scopes
+    return tuple(dict.fromkeys(wanted))
+
+
+def finish_consent(answer: Mapping[str, str], user: User, now: datetime) -> Consent:
     """Take what the vendor sent this person back with (fault row 41). Raises `ConsentProblem`; then nothing is stored.
 
     Commits what the caller has done so far, because no transaction may be open while the vendor is asked.
     """
     user_id = user.id
     db.session.commit()
-    attempt = _spend_attempt(state, user_id, now)
+    attempt = _spend_attempt(answer.get("state", ""), user_id, now)
+    error, code = answer.get("error", ""), answer.get("code", "")
     adapter = APPS[attempt.app]
     name = adapter.info.name
     if error == "access_denied":
@@ -180,12 +201,12 @@ def finish_consent(state: str, code: str, user: User, now: datetime, *, error: s
             verifier=attempt.verifier,
             redirect_uri=redirect_uri(),
         )
-        accounts = adapter.accounts(access_token=tokens.access_token)
+        accounts = adapter.accounts(access_token=tokens.access_token, answer=answer)
     except AdapterError as failure:
         raise ConsentProblem(f"{failure.message} Nothing was connected; please start again.") from failure
     if not tokens.refresh_token:
         raise ConsentProblem(
-            f"{name} let us in for half an hour only, without the permission to stay connected. Nothing was connected."
+            f"{name} let us in for a short while only, without the permission to stay connected. Nothing was connected."
         )
     if not accounts:
         raise ConsentProblem(
@@ -226,8 +247,8 @@ def calls_today(connection: Connection, now: datetime | None = None) -> CallsTod
     return call_budget.calls_today(db.session(), _account(connection), allowance, now or datetime.now(UTC))
 
 
-def call_allowance(connection: Connection) -> tuple[int, int]:
-    """(calls made today, calls a day)."""
+def call_allowance(connection: Connection) -> tuple[int, int | None]:
+    """(calls made today, calls a day; None where the vendor has no such limit)."""
     today = calls_today(connection)
     return today.used, today.per_day
 
@@ -238,18 +259,21 @@ def disconnect(connection: Connection) -> bool:
     Whether the vendor confirmed it; a vendor that cannot be reached keeps nobody from disconnecting here. Commits what
     the caller has done so far. What disconnecting means here is `domain.connections.disconnect`, to be called after.
     """
-    adapter, grant_id = adapter_for(connection), connection.grant_id
+    adapter, grant_id, token_set_id = adapter_for(connection), connection.grant_id, connection.token_set_id
     keeper = _keeper(connection, adapter)
-    name = adapter.info.name
+    registered = credentials(adapter.info.vendor)
+    users = db.session.scalar(select(func.count()).where(Connection.token_set_id == token_set_id))
     db.session.commit()
-    if not grant_id:
+    if token_set_id is None:
         return False
     try:
-        adapter.revoke(access_token=keeper.current(), grant_id=grant_id)
+        return adapter.revoke(
+            client_id=registered.client_id, client_secret=registered.client_secret, tokens=keeper.tokens(),
+            grant_id=grant_id, is_last=users == 1,
+        )  # fmt: skip
     except AdapterError as error:
-        log.info("%s did not confirm a disconnect: %s", name, error.message)
+        log.info("%s did not confirm a disconnect: %s", adapter.info.name, error.message)
         return False
-    return True
 
 
 def _keeper(
@@ -305,11 +329,6 @@ def _app_name(slug: str) -> str:
 
 def _hashed(state: str) -> str:
     return hashlib.sha256(state.encode()).hexdigest()
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _wiring() -> Wiring:

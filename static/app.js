@@ -27,7 +27,7 @@ document.addEventListener("keydown", (event) => {
     box.select();
   }
   if (event.key === "Escape") {
-    for (const menu of document.querySelectorAll("details.menu[open]")) {
+    for (const menu of document.querySelectorAll("details.menu[open], details.pick[open]")) {
       menu.open = false;
       menu.querySelector("summary").focus();
     }
@@ -93,6 +93,25 @@ document.addEventListener("click", (event) => {
     said.textContent = "Copied";
   });
 });
+
+/* A searchable choice: what is picked shows on the closed box; opening it the first time looks for likely ones. */
+document.addEventListener("change", (event) => {
+  const box = closest(event, "details.pick");
+  if (box && event.target.dataset.shown) box.querySelector("[data-picked]").textContent = event.target.dataset.shown;
+});
+document.addEventListener("click", (event) => {
+  const picked = closest(event, "details.pick .options input[type=radio]");
+  for (const box of document.querySelectorAll("details.pick[open]")) {
+    if ((picked && event.detail && box.contains(picked)) || !box.contains(event.target)) box.open = false;
+  }
+});
+document.addEventListener("toggle", (event) => {
+  if (!event.target.matches("details.pick") || !event.target.open) return;
+  const search = event.target.querySelector("input[type=search]");
+  htmx.trigger(search, "opened");
+  search.focus();
+  search.select();
+}, true);
 
 /* What htmx could not bring: the server's own notice where it sent one, ours where nothing came back. */
 document.addEventListener("htmx:beforeSwap", (event) => {

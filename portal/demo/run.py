@@ -13,12 +13,14 @@ from types import FrameType
 from portal.config import Settings
 from portal.demo import children, facts
 from portal.demo.children import Child
+from portal.sandbox.vendor import addresses
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_LIMIT = 60.0  # seconds until both must answer
 LOOK_EVERY = 0.1
 SANDBOX_CLIENT_ID = "counterpart-sandbox"
 SANDBOX_SECRET = "sandbox-secret"  # the sandbox asks for one and protects nothing
+REGISTERED_WITH = ("XERO", "QUICKBOOKS", "DIGITS")
 
 
 class DemoProblem(Exception):
@@ -102,12 +104,9 @@ class Demo:
             "PORT": str(self.settings.port),
             "SANDBOX_PORT": str(self.settings.sandbox_port),
             "WEB_CONCURRENCY": "1",
-            "XERO_CLIENT_ID": SANDBOX_CLIENT_ID,
-            "XERO_CLIENT_SECRET": SANDBOX_SECRET,
-            "XPM_API_URL": f"{self.sandbox_url}/xpm",
-            "XERO_API_URL": f"{self.sandbox_url}/xero",
-            "XERO_IDENTITY_URL": f"{self.sandbox_url}/xero",
-            "XERO_LOGIN_URL": f"{self.sandbox_url}/xero",
+            **addresses(self.sandbox_url),
+            **{f"{vendor}_CLIENT_ID": SANDBOX_CLIENT_ID for vendor in REGISTERED_WITH},
+            **{f"{vendor}_CLIENT_SECRET": SANDBOX_SECRET for vendor in REGISTERED_WITH},
         }
 
     def _wait_until_both_answer(self) -> bool:

@@ -55,6 +55,11 @@ class Verb(StrEnum):
     CLIENT_PULLED = "client_pulled"
     CLIENT_PUSHED = "client_pushed"
     CLIENT_PUSH_FAILED = "client_push_failed"
+    SENDING_ASKED = "sending_asked"
+    CREATION_ASKED = "creation_asked"
+    CREATION_TAKEN_BACK = "creation_taken_back"
+    CLIENT_CREATED_THERE = "client_created_there"
+    CLIENT_NOT_CREATED = "client_not_created"
     CLIENT_ARCHIVED = "client_archived"
     CLIENT_UNARCHIVED = "client_unarchived"
     CONTACT_ADDED = "contact_added"
@@ -70,6 +75,9 @@ class Verb(StrEnum):
     CONFLICT_KEPT = "conflict_kept"
     CONFLICT_SWAPPED = "conflict_swapped"
     CONFLICT_DISMISSED = "conflict_dismissed"
+    VALUE_CHOSEN = "value_chosen"
+    OPTIONS_CHOSEN = "options_chosen"
+    SENDING_TAKEN_BACK = "sending_taken_back"
     GROUP_CONTACT_CHOSEN = "group_contact_chosen"
     CSV_IMPORTED = "csv_imported"
     CSV_UNDONE = "csv_undone"
@@ -108,6 +116,11 @@ SENTENCES: dict[Verb, str] = {
     Verb.CLIENT_PULLED: "{what} taken over from {app}",
     Verb.CLIENT_PUSHED: "{what} sent to {app}",
     Verb.CLIENT_PUSH_FAILED: "Changes could not be sent to {app}: {reason}",
+    Verb.SENDING_ASKED: "{what} to be sent to {app}, whatever its settings say",
+    Verb.CREATION_ASKED: "{client} is to be created in {app}",
+    Verb.CREATION_TAKEN_BACK: "{client} is no longer to be created in {app}",
+    Verb.CLIENT_CREATED_THERE: "{client} created in {app}",
+    Verb.CLIENT_NOT_CREATED: "{client} was not created in {app}: {reason}",
     Verb.CLIENT_ARCHIVED: "{client} archived here; nothing was changed in connected apps",
     Verb.CLIENT_UNARCHIVED: "{client} brought back from the archive as {status}",
     Verb.CONTACT_ADDED: "Contact {contact} added",
@@ -123,6 +136,9 @@ SENTENCES: dict[Verb, str] = {
     Verb.CONFLICT_KEPT: "{field} was changed here and in {app}; {winner} won, the other value is kept",
     Verb.CONFLICT_SWAPPED: "{field} put back to {new} after a conflict with {app}",
     Verb.CONFLICT_DISMISSED: "Conflict over {field} with {app} settled as it stands",
+    Verb.VALUE_CHOSEN: "{field}: {source} used {where}",
+    Verb.SENDING_TAKEN_BACK: "{what} is not to be sent to {app} any more",
+    Verb.OPTIONS_CHOSEN: "{what} of the client's invoices in {app} chosen",
     Verb.GROUP_CONTACT_CHOSEN: "{contact} chosen as primary contact of the group {group}",
     Verb.CSV_IMPORTED: "CSV file {file} imported: {created} created, {changed} changed",
     Verb.CSV_UNDONE: "Import of the CSV file {file} undone: {undone} of {rows} rows put back",

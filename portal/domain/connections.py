@@ -16,21 +16,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, literal, select, update
 
 from portal.db import db
-from portal.domain import activity
+from portal.domain import activity, nights
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import (
     ClientLink,
     Connection,
     ConnectionState,
     LinkState,
+    OutgoingClient,
+    OutgoingState,
     PushState,
     RunState,
     StaffLink,
     SyncRun,
     TokenSet,
     VendorCredentials,
+    ways_of,
 )
-from portal.domain.people import Role, User
+from portal.domain.people import Role, User, the_firm
 from portal.domain.records import AccountRecord
 
 CAP = 1001  # counts of links stop here; beyond, screens say "1,000+"
@@ -45,8 +48,23 @@ LEVELS = {
     "name": "Only the client's name",
     "nothing": "Nothing: links stay, no field travels",
 }
-DEFAULTS: dict[str, Any] = {"direction": "both", "level": "everything", "nightly": True}
-LABELS = {"direction": "Direction", "level": "What is kept in step", "nightly": "Nightly sync"}
+INTAKES = {
+    "all": "Every current client comes in by itself",
+    "chosen": "Only those chosen under Import",
+}
+NEW_CLIENTS = {
+    "at_once": "At once, when it is made here",
+    "first_invoice": "With its first invoice",
+    "acceptance": "When its first proposal is accepted",
+}
+WORDS: dict[str, dict[Any, str]] = {
+    "direction": DIRECTIONS, "level": LEVELS, "intake": INTAKES, "new_clients": NEW_CLIENTS,
+    "nightly": {True: "on", False: "paused"},
+}  # fmt: skip
+LABELS = {
+    "direction": "Direction", "level": "What is kept in step", "intake": "Clients nobody here is linked to",
+    "new_clients": "When a new client goes out", "nightly": "Sync by itself",
+}  # fmt: skip
 
 
 class AnotherAccount(Exception):
@@ -82,6 +100,30 @@ def of_app(slug: str) -> list[Connection]:
             .order_by(Connection.account_name, Connection.id)
         )
     )
+
+
+def label(connection: Connection) -> str:
+    """How sentences name it: the app, and which account where the app has several (fault row 38)."""
+    short = ways_of(connection.app).short_name
+    others = exists().where(
+        Connection.app == connection.app, Connection.id != connection.id, Connection.enabled_at.is_not(None)
+    )
+    return f"{short} ({connection.account_name})" if db.session.scalar(select(others)) else short
+
+
+def sharing_sign_in(connection: Connection) -> list[Connection]:
+    """Other connections that live by the same sign-in: apps of one vendor, accounts of one app."""
+    if connection.token_set_id is None:
+        return []
+    query = select(Connection).where(
+        Connection.token_set_id == connection.token_set_id, Connection.id != connection.id, in_use()
+    )
+    return list(db.session.scalars(query.order_by(Connection.app, Connection.account_name)))
+
+
+def in_use() -> ColumnElement[bool]:
+    """The condition that a connection was enabled and not given up since."""
+    return Connection.state.in_((ConnectionState.CONNECTED, ConnectionState.NEEDS_RECONNECT))
 
 
 def offered(slug: str) -> list[Connection]:
@@ -208,11 +250,16 @@ def reconnect(
     connection.token_set = tokens
     db.session.flush()
     if old is not None and old is not tokens:
-        _drop_tokens(old)
+        drop_tokens(old)
     db.session.execute(  # what waited for this goes out now, not when its last wait would have ended
         update(ClientLink)
         .where(ClientLink.connection_id == connection.id, ClientLink.push_state == PushState.READY)
         .values(push_next_at=now)
+    )
+    db.session.execute(
+        update(OutgoingClient)
+        .where(OutgoingClient.connection_id == connection.id, OutgoingClient.state == OutgoingState.READY)
+        .values(next_at=now)
     )
     activity.record(
         Verb.APP_RECONNECTED, by=by, now=now, connection_id=connection.id, app=app, account=connection.account_name
@@ -248,7 +295,7 @@ def disconnect(connection: Connection, *, app: str, by: Actor, now: datetime) ->
     connection.grant_id = ""
     db.session.flush()
     if tokens is not None:
-        _drop_tokens(tokens)
+        drop_tokens(tokens)
     db.session.execute(
         update(SyncRun)
         .where(SyncRun.connection_id == connection.id, SyncRun.state.in_((RunState.QUEUED, RunState.RUNNING)))
@@ -262,13 +309,17 @@ def disconnect(connection: Connection, *, app: str, by: Actor, now: datetime) ->
 
 
 def change_settings(connection: Connection, wanted: Mapping[str, Any], *, app: str, by: Actor, now: datetime) -> bool:
-    """Direction, level and whether it runs at night (XP-20). Says whether anything changed."""
-    before = {**DEFAULTS, **connection.settings}
-    after = _settled(connection, wanted)
-    changes = [_changed(key, before[key], after[key]) for key in DEFAULTS if before[key] != after[key]]
+    """What an admin may choose of this app (see `LABELS`; XP-20). Says whether anything changed.
+
+    Raises ValueError for a value the app does not offer.
+    """
+    before = {key: connection.setting(key) for key in WORDS}
+    settled = _settled(connection, wanted)
+    after = {**connection.ways.defaults, **settled}
+    changes = [_changed(key, before[key], after[key]) for key in WORDS if before[key] != after[key]]
     if not changes:
         return False
-    connection.settings = after
+    connection.settings = settled
     activity.record(
         Verb.APP_SETTINGS_CHANGED, by=by, now=now, connection_id=connection.id,
         app=app, account=connection.account_name, what=activity.field_names(changes), changes=changes,
@@ -282,25 +333,37 @@ def _changed(key: str, old: Any, new: Any) -> dict[str, Any]:
 
 def setting_words(key: str, value: Any) -> str:
     """A setting as a person reads it."""
-    if key == "nightly":
-        return "every night" if value else "paused"
-    return (DIRECTIONS if key == "direction" else LEVELS)[value]
+    return WORDS[key][value]
 
 
 def runs_at_night(connection: Connection) -> bool:
-    return bool(connection.settings.get("nightly", DEFAULTS["nightly"]))
+    return bool(connection.setting("nightly"))
+
+
+def next_sync(connection: Connection, now: datetime) -> datetime | None:
+    """When it is next synced by itself, in UTC; None while it is paused or has no access."""
+    if not connection.is_usable or not runs_at_night(connection):
+        return None
+    every = connection.ways.sync_every
+    if every is not None:
+        return nights.slot_start(now, every) + every
+    firm = the_firm()
+    return nights.next_start(now, firm.time_zone) if firm is not None else None
 
 
 def _settled(connection: Connection, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with the wanted ones in; raises ValueError for a word that means nothing."""
-    settings = {**DEFAULTS, **connection.settings, **{key: wanted[key] for key in DEFAULTS if key in wanted}}
-    if settings["direction"] not in DIRECTIONS or settings["level"] not in LEVELS:
-        raise ValueError("a connection was to be set to something it cannot be set to")
-    settings["nightly"] = bool(settings["nightly"])
+    """The settings with the wanted ones in; raises ValueError for one this app does not offer."""
+    ways = connection.ways
+    settings = dict(connection.settings)
+    for key in WORDS:
+        if key in wanted and wanted[key] is not None:
+            if wanted[key] not in ways.allowed(key):
+                raise ValueError("a connection was to be set to something it cannot be set to")
+            settings[key] = wanted[key]
     return settings
 
 
-def _drop_tokens(tokens: TokenSet) -> None:
+def drop_tokens(tokens: TokenSet) -> None:
     """Delete a sign-in, unless another connection lives by it."""
     if not db.session.scalar(select(exists().where(Connection.token_set_id == tokens.id))):
         db.session.delete(tokens)

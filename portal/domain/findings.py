@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from portal.db import db
-from portal.domain import activity, clients, links
+from portal.domain import activity, clients, connections, links, outgoing
 from portal.domain.activity import Actor, Verb
-from portal.domain.apps import ClientLink, Connection, Finding
+from portal.domain.apps import ClientLink, Connection, Finding, ways_of
 from portal.domain.carrying import Context, Terms
 from portal.domain.clients import Client
 from portal.domain.importing import Importer
@@ -19,6 +18,8 @@ from portal.domain.matching import Match
 from portal.domain.records import ClientRecord, client_from_json
 from portal.domain.staff import staff_of
 from portal.domain.waiting import LEFT_OUT, close_for
+
+AT_ONCE = 400  # rows of one statement
 
 
 class NotOpen(Exception):
@@ -54,6 +55,32 @@ def note(connection_id: int, record: ClientRecord, match: Match, now: datetime) 
     return found
 
 
+def met_again(connection_id: int, met: Mapping[str, Match], now: datetime) -> set[str]:
+    """Count those of these that are on the list already and say the same as before; gives their remote ids.
+
+    The rest has to be noted one by one.
+    """
+    query = select(Finding.id, Finding.remote_id, Finding.kind, Finding.reason, Finding.candidates).where(
+        Finding.connection_id == connection_id, Finding.state == "open"
+    )
+    same: dict[str, int] = {}
+    for row in db.session.execute(query):
+        match = met.get(row.remote_id)
+        if match is None or (row.kind, row.reason) != (match.kind.value, match.reason):
+            continue
+        if [one["client_id"] for one in row.candidates] == [one.client_id for one in match.candidates]:
+            same[row.remote_id] = row.id
+    ids = list(same.values())
+    for start in range(0, len(ids), AT_ONCE):
+        db.session.execute(
+            update(Finding)
+            .where(Finding.id.in_(ids[start : start + AT_ONCE]))
+            .values(times=Finding.times + 1, last_seen=now)
+            .execution_options(synchronize_session=False)
+        )
+    return set(same)
+
+
 def open_ids(connection_id: int) -> set[str]:
     """Remote ids about which something is open or was left out."""
     query = select(Finding.remote_id).where(
@@ -82,18 +109,6 @@ def for_client(client_id: int) -> list[Finding]:
     return list(db.session.scalars(select(Finding).where(Finding.state == "open", Finding.client_id == client_id)))
 
 
-def unlinked_records(connection_id: int, words: str, limit: int = 20) -> list[Finding]:
-    """Records of this app nobody here is linked to, by part of the name: what a manual mapping may choose."""
-    query = (
-        select(Finding)
-        .where(Finding.connection_id == connection_id, Finding.state.in_(("open", "apart", LEFT_OUT)))
-        .where(Finding.remote_name.icontains(words, autoescape=True))
-        .order_by(Finding.remote_name, Finding.id)
-        .limit(limit)
-    )
-    return list({one.remote_id: one for one in db.session.scalars(query)}.values())
-
-
 def linked_records(connection_id: int, words: str, limit: int = 20) -> list[tuple[ClientLink, str]]:
     """Records already taken, with the name of the client that holds each."""
     query = (
@@ -111,6 +126,16 @@ def _still_open(finding: Finding) -> None:
         how = {"linked": "linked", "imported": "imported", "gone": "closed, because it no longer holds"}[finding.state]
         by = f" by {finding.settled_by}" if finding.settled_by else ""
         raise NotOpen(f"{finding.remote_name} was already {how}{by}.")
+
+
+def _still_free(finding: Finding) -> None:
+    holder = db.session.scalar(
+        select(Client.name)
+        .join(ClientLink, ClientLink.client_id == Client.id)
+        .where(ClientLink.connection_id == finding.connection_id, ClientLink.remote_id == finding.remote_id)
+    )
+    if holder is not None:
+        raise NotOpen(f"{finding.remote_name} is here already: it is linked to {holder}.")
 
 
 def link_to(finding: Finding, client: Client, *, by: Actor, now: datetime, app: str = "") -> ClientLink:
@@ -144,6 +169,7 @@ def align_and_link(finding: Finding, side: str, *, by: Actor, now: datetime, app
         made.agreed = {**made.agreed, "name": finding.remote_name}
     else:
         made.agreed = {**made.agreed, "name": finding.remote_name}  # so that ours counts as the change to send
+        made.asked = ["name"]  # also where the connection is set to send nothing by itself
     activity.record(
         Verb.NAMES_ALIGNED, by=by, now=now, client_id=client.id, connection_id=finding.connection_id,
         app=app or made.connection.app, old=old, new=new,
@@ -154,6 +180,7 @@ def align_and_link(finding: Finding, side: str, *, by: Actor, now: datetime, app
 def import_as_new(finding: Finding, *, by: Actor, now: datetime, context: Context | None = None) -> Client:
     """Bring the record in as a client of its own. Raises `NotOpen`."""
     _still_open(finding)
+    _still_free(finding)
     if context is None:
         context = context_for(db.session.get_one(Connection, finding.connection_id), by=by, now=now)
     record = client_from_json(finding.record)
@@ -161,12 +188,16 @@ def import_as_new(finding: Finding, *, by: Actor, now: datetime, context: Contex
     client_id = importer.bring_in(record, db.session.connection())
     importer.index()
     close_for(finding.connection_id, finding.remote_id, "imported", now, by.name)
+    outgoing.look_again(finding.connection_id, _clients_of(finding), now)
     db.session.flush()
     return db.session.get_one(Client, client_id)
 
 
 def tell_apart(finding: Finding, *, by: Actor, now: datetime, app: str = "") -> None:
-    """They are different clients: never offered as a match again. The record comes in as its own client."""
+    """They are different clients: never offered as a match again. The record comes in as its own client.
+
+    Where the client here was to be created there, that is tried again.
+    """
     _still_open(finding)
     finding.state = "apart"
     finding.settled_at = now
@@ -176,6 +207,13 @@ def tell_apart(finding: Finding, *, by: Actor, now: datetime, app: str = "") -> 
             Verb.TOLD_APART, by=by, now=now, client_id=finding.client_id, connection_id=finding.connection_id,
             record=finding.remote_name, app=app or db.session.get_one(Connection, finding.connection_id).app,
         )  # fmt: skip
+    outgoing.look_again(finding.connection_id, _clients_of(finding), now)
+
+
+def _clients_of(finding: Finding) -> set[int]:
+    """Whoever here may be meant."""
+    named = {one["client_id"] for one in finding.candidates}
+    return named if finding.client_id is None else named | {finding.client_id}
 
 
 def import_all_as_new(found: Iterable[Finding], *, by: Actor, now: datetime) -> int:
@@ -214,18 +252,7 @@ def left_out(connection_id: int) -> dict[str, str]:
 
 
 def context_for(connection: Connection, *, by: Actor, now: datetime) -> Context:
-    """The context for acting on this connection; the app's fields come from whoever set `fields_of`."""
-    name, fields, contact_fields = fields_of(connection.app)
-    return Context(Terms.of(connection), name, fields, contact_fields, staff_of(connection), by, now)
-
-
-def fields_of(app: str) -> tuple[str, Any, Any]:
-    """(short name, client fields, contact fields) of an app. `portal.integrations` fills the table at start."""
-    return _FIELDS[app]
-
-
-_FIELDS: dict[str, tuple[str, Any, Any]] = {}
-
-
-def register_fields(app: str, name: str, client_fields: Any, contact_fields: Any) -> None:
-    _FIELDS[app] = (name, client_fields, contact_fields)
+    """The context for acting on this connection."""
+    ways = ways_of(connection.app)
+    name = connections.label(connection)
+    return Context(Terms.of(connection), name, ways.client_fields, ways.contact_fields, staff_of(connection), by, now)

@@ -11,15 +11,17 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, exists, func, literal_column, or_, select
 
 from portal.db import db
-from portal.domain import client_list, runs
-from portal.domain.apps import Connection, ConnectionState, Finding, RunKind, RunState, SyncRun
+from portal.domain import client_list, outgoing, runs
+from portal.domain.apps import Connection, ConnectionState, Finding, OutgoingClient, RunKind, RunState, SyncRun
 from portal.domain.client_list import Filters
 from portal.domain.clients import SyncState
+from portal.domain.people import Firm, FirmInShort
 
 CAP = 1001  # figures are counted up to here; beyond, "1,000+" is shown
 
 
-# The marks on the rail are asked for with every page: one statement, built once, over the bare tables.
+# What the frame around every page asks: one statement, built once, over the bare tables.
+_firm = Firm.__table__.c
 _finding, _connection, _run = Finding.__table__.c, Connection.__table__.c, SyncRun.__table__.c
 _ONE: ColumnElement[int] = literal_column("1")
 _OPEN_FINDINGS = select(func.count()).select_from(select(_ONE).where(_finding.state == "open").limit(CAP).subquery())
@@ -34,15 +36,19 @@ _NEWEST_STATE = (
 _A_PERSON_IS_NEEDED = exists(
     select(_ONE).where(or_(_connection.state == ConnectionState.NEEDS_RECONNECT, _NEWEST_STATE == RunState.HELD))
 )
-_MARKS = select(_OPEN_FINDINGS.scalar_subquery(), _A_PERSON_IS_NEEDED)
+_FRAME = (
+    select(_firm.name, _firm.time_zone, _firm.locale, _OPEN_FINDINGS.scalar_subquery(), _A_PERSON_IS_NEEDED)
+    .order_by(_firm.id)
+    .limit(1)
+)
 
 
 class Marks(NamedTuple):
     """What the rail says beside its words: open findings, capped, and whether a connection has lost its access or a run
     waits for somebody's word."""
 
-    findings: int
-    an_app_needs_a_person: bool
+    findings: int = 0
+    an_app_needs_a_person: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,12 @@ def conflicts() -> int:
     return client_list.count(Filters(sync=SyncState.CONFLICT.value), cap=CAP)
 
 
+def not_created() -> int:
+    """Clients an app was to be given and was not, because it asks who they are or has refused."""
+    rows = select(_ONE).where(OutgoingClient.state.in_(outgoing.STUCK)).limit(CAP).subquery()
+    return db.session.scalar(select(func.count()).select_from(rows)) or 0
+
+
 def has_clients() -> bool:
     return client_list.has_any()
 
@@ -89,6 +101,7 @@ def health() -> list[Health]:
     ]
 
 
-def marks() -> Marks:
-    """Both marks of the rail at once."""
-    return Marks(*db.session.execute(_MARKS).one())
+def frame() -> tuple[FirmInShort | None, Marks]:
+    """The firm as every page names it, and the marks of the rail. None before the firm has been set up."""
+    row = db.session.execute(_FRAME).first()
+    return (None, Marks()) if row is None else (FirmInShort(*row[:3]), Marks(*row[3:]))

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from portal.db import db
-from portal.domain import activity, clients, waiting
+from portal.domain import activity, clients, connections, waiting
 from portal.domain.activity import Actor, Verb
-from portal.domain.apps import ClientLink, Conflict, Connection, LinkState, PushState, StaffLink
+from portal.domain.apps import (
+    ClientLink,
+    Conflict,
+    Connection,
+    ContactLink,
+    Finding,
+    LinkState,
+    OutgoingClient,
+    PushState,
+    StaffLink,
+)
 from portal.domain.carrying import Context
 from portal.domain.clients import Client, Contact
 from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
 from portal.domain.people import User
-from portal.domain.planning import is_blank
+from portal.domain.planning import AT_LINK, CONTACTS, TWO_WAY, is_blank
 from portal.domain.records import Address, ClientRecord, RecordState, client_from_json
 
 
@@ -57,9 +68,34 @@ def link(
         remote_id=record.remote_id, app=app or connection.app, reason=reason,
     )  # fmt: skip
     waiting.close_for(connection.id, record.remote_id, "linked", now, by.name)
+    _is_on_its_way_no_more(connection.id, client.id, now)
     clients.refresh_sync_state(client)
     clients.index_for_search([client.id])
     return made
+
+
+def _is_on_its_way_no_more(connection_id: int, client_id: int, now: datetime) -> None:
+    """Whoever was to be created there is there."""
+    gone = db.session.execute(
+        delete(OutgoingClient).where(
+            OutgoingClient.connection_id == connection_id, OutgoingClient.client_id == client_id
+        )
+    )
+    if gone.rowcount:  # type: ignore[attr-defined]  # a DELETE's result has a rowcount
+        no_longer_asks(connection_id, client_id, now)
+
+
+def no_longer_asks(connection_id: int, client_id: int, now: datetime) -> None:
+    """Close the questions that stood only because this client wanted a name: about records somebody else is."""
+    held = select(ClientLink.remote_id).where(ClientLink.connection_id == connection_id)
+    db.session.execute(
+        update(Finding)
+        .where(
+            Finding.connection_id == connection_id, Finding.client_id == client_id, Finding.state == "open",
+            Finding.remote_id.in_(held),
+        )
+        .values(state="gone", settled_at=now, settled_by="System")
+    )  # fmt: skip
 
 
 def unlink(link: ClientLink, *, by: Actor, now: datetime, app: str = "") -> None:
@@ -119,6 +155,68 @@ def mend(client: Client, link: ClientLink, context: Context) -> None:
     clients.refresh_sync_state(client)
 
 
+class CannotSend(Exception):
+    """Something asked for cannot be sent to this app; the text says what and why."""
+
+
+def sendable(connection: Connection) -> tuple[str, ...]:
+    """What a person may ask to be sent whatever the settings say: the fields this app takes from us, and contacts."""
+    ways = connection.ways
+    if not ways.writes:
+        return ()
+    fields = tuple(name for name, flow in ways.client_fields.items() if flow in (TWO_WAY, AT_LINK))
+    # People who travel when two are linked only go out with a record that is created, and never into one there is.
+    return (*fields, CONTACTS) if ways.contact_fields.get("name") == TWO_WAY else fields
+
+
+def ask_to_send(link: ClientLink, fields: Collection[str], *, by: Actor, now: datetime) -> None:
+    """A person's word: our values of these fields go to the app, whatever direction, level and field table say.
+
+    A field of one contact is called "<its id there>.<field>", as in plans. What they replace there is kept as a
+    conflict unless both sides had agreed on it. Raises `CannotSend`.
+    """
+    app = connections.label(link.connection)
+    allowed = sendable(link.connection)
+    for name in fields:
+        if name not in allowed and not ("." in name and CONTACTS in allowed):
+            label = CLIENT_FIELDS.get(name, name)
+            raise CannotSend(f"{label} cannot be sent to {app}: it is kept there, or {app} does not take it.")
+    if not fields:
+        return
+    link.asked = sorted({*(link.asked or ()), *fields})
+    link.wants_push(now)
+    client = db.session.get_one(Client, link.client_id)
+    labels = [CLIENT_FIELDS.get(name, "Contacts") for name in allowed if name in fields]
+    labels += [CONTACT_FIELDS.get(name.rpartition(".")[2], "Contacts") for name in fields if "." in name]
+    activity.record(
+        Verb.SENDING_ASKED, by=by, now=now, client_id=client.id, connection_id=link.connection_id, app=app,
+        what=activity.field_names([{"label": label} for label in labels]),
+    )  # fmt: skip
+    clients.refresh_sync_state(client)
+
+
+def take_back_asked(link: ClientLink, *, by: Actor, now: datetime) -> bool:
+    """What a person asked to be sent is not to be sent any more; changes that go by themselves still do.
+
+    False when nothing was asked, or it has gone already.
+    """
+    if not link.asked:
+        return False
+    app = connections.label(link.connection)
+    labels = [
+        CONTACT_FIELDS.get(name.rpartition(".")[2], "Contacts") if "." in name else CLIENT_FIELDS.get(name, "Contacts")
+        for name in link.asked
+    ]
+    link.asked = []
+    link.wants_push(now)
+    activity.record(
+        Verb.SENDING_TAKEN_BACK, by=by, now=now, client_id=link.client_id, connection_id=link.connection_id, app=app,
+        what=activity.field_names([{"label": label} for label in labels]),
+    )  # fmt: skip
+    clients.refresh_sync_state(db.session.get_one(Client, link.client_id))
+    return True
+
+
 def open_conflicts(client: Client) -> list[Conflict]:
     """Oldest first."""
     query = select(Conflict).where(Conflict.client_id == client.id, Conflict.state == "open").order_by(Conflict.id)
@@ -138,12 +236,29 @@ def swap_conflict(conflict: Conflict, *, by: Actor, now: datetime, app: str = ""
         clients.edit(client, {conflict.field: Address(*loser)}, by=by, now=now)
     else:
         clients.edit(client, {conflict.field: loser}, by=by, now=now)
+    if conflict.winner == "here":
+        _give_back(conflict, now)
     _settle(conflict, client, "swapped", by, now)
     labels = CONTACT_FIELDS if conflict.contact_id else CLIENT_FIELDS
     activity.record(
         Verb.CONFLICT_SWAPPED, by=by, now=now, client_id=client.id, field=labels[conflict.field],
         new=_said(loser), app=app or _link_of(conflict).connection.app,
     )  # fmt: skip
+
+
+def _give_back(conflict: Conflict, now: datetime) -> None:
+    """The app gets its own value back, also over a connection that sends nothing by itself."""
+    link = _link_of(conflict)
+    key = conflict.field
+    if conflict.contact_id is not None:
+        there = db.session.scalar(
+            select(ContactLink.remote_id).where(
+                ContactLink.client_link_id == link.id, ContactLink.contact_id == conflict.contact_id
+            )
+        )
+        key = f"{there}.{conflict.field}"
+    link.asked = sorted({*(link.asked or ()), key})
+    link.wants_push(now)
 
 
 def dismiss_conflict(conflict: Conflict, *, by: Actor, now: datetime, app: str = "") -> None:
@@ -209,10 +324,15 @@ def checklist(
     """
     if link is None:
         answer = finding or f"This client is not linked to a record in {app}."
-        what = "Settle it under Matches, or choose the record on this page." if finding else "Choose the record below."
+        what = (
+            "Settle it under Matches, or choose the record on this page."
+            if finding
+            else "Choose it under App client mappings."
+        )
         return [Check("Is this client linked?", answer, False, what)]
     checks = [_link_check(link, app)]
-    checks += [_person_check(client, link, role, app) for role in ("partner", "manager")]
+    roles = [role for role in ("partner", "manager") if role in link.connection.ways.client_fields]
+    checks += [_person_check(client, link, role, app) for role in roles]
     checks.append(_run_check(run_since, app))
     duplicate = Check(
         "Is this a duplicate being looked at?",

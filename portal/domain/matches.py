@@ -14,12 +14,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
 from portal.db import db
-from portal.domain import links
+from portal.domain import links, unlinked
 from portal.domain.activity import Actor
-from portal.domain.apps import ClientLink, Finding
+from portal.domain.apps import ClientLink, Connection, Finding
 from portal.domain.clients import Client
 from portal.domain.findings import LEFT_OUT
 from portal.domain.records import ClientRecord, client_from_json
+from portal.domain.unlinked import Noted
 
 KINDS = ("near_match", "ambiguous", "taken", LEFT_OUT)
 BULK = 2000  # findings one press of a button may settle
@@ -64,16 +65,29 @@ def name_of(link: ClientLink) -> str:
     return db.session.get_one(Client, link.client_id).name
 
 
+def comes_in_by_itself(finding: Finding) -> bool:
+    """Whether a sync brings this record in once it is like nobody here; otherwise it waits under Import."""
+    connection = db.session.get_one(Connection, finding.connection_id)
+    return (connection.intake, connection.direction == "to_app", connection.level == "nothing") == ("all", False, False)
+
+
 def take_back(link: ClientLink, *, by: Actor, now: datetime, app: str) -> None:
-    """Unlink again, and put what the link had settled back on the list."""
-    query = select(Finding).where(
-        Finding.connection_id == link.connection_id, Finding.remote_id == link.remote_id, Finding.state == "linked"
-    )
-    for finding in db.session.scalars(query):
-        finding.state = "open"
-        finding.settled_at = None
-        finding.settled_by = ""
+    """Unlink again, and put what the link had settled back on the list; the record is not set aside for that."""
+    connection_id, remote_id, seen = link.connection_id, link.remote_id, link.seen
     links.unlink(link, by=by, now=now, app=app)
+    query = select(Finding).where(Finding.connection_id == connection_id, Finding.remote_id == remote_id)
+    about = list(db.session.scalars(query))
+    asked = [one for one in about if one.state == "linked"]
+    for finding in about:
+        if finding in asked:
+            finding.state = "open"
+            finding.settled_at = None
+            finding.settled_by = ""
+        elif asked and finding.state == LEFT_OUT:
+            finding.state = "gone"
+    if asked and seen:
+        back = asked[0]
+        unlinked.note(connection_id, [Noted(client_from_json(seen), back.kind, back.reason, back.client_id)], now)
 
 
 def counts() -> dict[tuple[int, str], int]:
@@ -84,6 +98,12 @@ def counts() -> dict[tuple[int, str], int]:
         .group_by(Finding.connection_id, Finding.kind)
     )
     return {(connection_id, kind): count for connection_id, kind, count in rows}
+
+
+def about(client_ids: Iterable[int]) -> dict[tuple[int, int], Finding]:
+    """(connection, client) -> what is open about that client there, for clients a finding names first."""
+    query = select(Finding).where(Finding.state == "open", Finding.client_id.in_(client_ids)).order_by(Finding.id)
+    return {(one.connection_id, one.client_id): one for one in db.session.scalars(query) if one.client_id is not None}
 
 
 def open_of(kind: str | None, connection_id: int | None, limit: int = BULK) -> list[Finding]:

@@ -41,6 +41,9 @@ class Match:
     candidates: tuple[Candidate, ...] = ()
 
 
+NOBODY_LIKE_IT = Match(Kind.CREATE, "no client here has this name")
+
+
 @dataclass
 class Index:
     """What matching needs to know of our side, in three look-ups. Built once a run, kept true as links are made."""
@@ -73,17 +76,19 @@ class Index:
 
     def match(self, record: ClientRecord) -> Match:
         """The verdict on one record."""
-        if record.remote_id in self.linked:
-            return Match(Kind.LINKED, f"already linked to this {self.app} record", self.linked[record.remote_id])
-        if record.state != RecordState.ACTIVE:
-            return Match(Kind.IGNORE, f"{record.state.value} in {self.app}; only current clients come in")
-        if record.remote_id in self.left_out:
-            return Match(Kind.IGNORE, self.left_out[record.remote_id])
-        same = [
-            one for one in self._by_name.get(record.name, ()) if (record.remote_id, one.client_id) not in self.apart
-        ]
-        if self._loose[record.name] > 1:
-            reason = f"{self._loose[record.name]} records in {self.app} have exactly this name"
+        return self.judge(record.remote_id, record.name, record.state)
+
+    def judge(self, remote_id: str, name: str, state: str, near: str | None = None) -> Match:
+        """The same of the few facts that decide; `near` is the name's near key where that is known already."""
+        if remote_id in self.linked:
+            return Match(Kind.LINKED, f"already linked to this {self.app} record", self.linked[remote_id])
+        if state != RecordState.ACTIVE:
+            return Match(Kind.IGNORE, f"{state} in {self.app}; only current clients come in")
+        if remote_id in self.left_out:
+            return Match(Kind.IGNORE, self.left_out[remote_id])
+        same = [one for one in self._by_name.get(name, ()) if (remote_id, one.client_id) not in self.apart]
+        if self._loose[name] > 1:
+            reason = f"{self._loose[name]} records in {self.app} have exactly this name"
             return Match(Kind.AMBIGUOUS, reason, candidates=tuple(same))
         free = [one for one in same if one.holds is None]
         if len(free) > 1:
@@ -93,19 +98,18 @@ class Index:
         if same:
             reason = f"{same[0].name} here is already linked to another record in {self.app}"
             return Match(Kind.TAKEN, reason, same[0].client_id, tuple(same))
-        return self._near(record)
+        return self._near(remote_id, name, near_key(name) if near is None else near)
 
-    def _near(self, record: ClientRecord) -> Match:
-        near = near_key(record.name)
+    def _near(self, remote_id: str, name: str, near: str) -> Match:
         candidates = tuple(
             one
             for one in (self._by_near.get(near, ()) if near else ())
-            if one.holds is None and one.name != record.name and (record.remote_id, one.client_id) not in self.apart
+            if one.holds is None and one.name != name and (remote_id, one.client_id) not in self.apart
         )
         if not candidates:
-            return Match(Kind.CREATE, "no client here has this name")
+            return NOBODY_LIKE_IT
         if len(candidates) > 1:
             reason = f"{len(candidates)} clients here have nearly this name"
             return Match(Kind.NEAR_MATCH, reason, candidates[0].client_id, candidates)
-        reason = f"the names differ only in {difference(candidates[0].name, record.name)}"
+        reason = f"the names differ only in {difference(candidates[0].name, name)}"
         return Match(Kind.NEAR_MATCH, reason, candidates[0].client_id, candidates)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -75,7 +76,8 @@ class ClientRecord:
     """One client as an app holds it.
 
     `changed_at` is the vendor's own stamp, None where the vendor gives none (Xero Practice Manager).
-    `groups` is None when this reply does not speak of groups.
+    `groups` is None when this reply does not speak of groups. `kind` is what the vendor says it is (customer, supplier,
+    sub-customer of …), empty where it does not say. `revision` goes back with a change where the vendor asks for it.
     """
 
     remote_id: str
@@ -94,6 +96,8 @@ class ClientRecord:
     groups: tuple[GroupRef, ...] | None = None
     changed_at: datetime | None = None
     web_url: str = ""
+    kind: str = ""
+    revision: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """A form `client_from_json` reads back; what previews and links keep."""
@@ -114,6 +118,8 @@ class ClientRecord:
             "groups": None if self.groups is None else [_slots(group) for group in self.groups],
             "changed_at": self.changed_at.isoformat() if self.changed_at else None,
             "web_url": self.web_url,
+            "kind": self.kind,
+            "revision": self.revision,
         }
 
     def digest(self) -> str:
@@ -135,6 +141,7 @@ class ClientRecord:
                 for c in self.contacts
             ),
             None if self.groups is None else sorted((g.remote_id, g.name) for g in self.groups),
+            self.revision,
         )
         return hashlib.blake2b(_encode(content).encode(), digest_size=16).hexdigest()
 
@@ -157,7 +164,9 @@ def client_from_json(data: dict[str, Any]) -> ClientRecord:
         contacts=tuple(ContactRecord(**contact) for contact in data["contacts"]),
         groups=None if data["groups"] is None else tuple(GroupRef(**group) for group in data["groups"]),
         changed_at=datetime.fromisoformat(data["changed_at"]) if data["changed_at"] else None,
-        web_url=data.get("web_url", ""),
+        web_url=data["web_url"],
+        kind=data["kind"],
+        revision=data["revision"],
     )
 
 
@@ -216,3 +225,42 @@ class ClientChange:
 
     def is_empty(self) -> bool:
         return not self.fields and not self.contacts
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """A change to one record: `record` as it was last read, and `key`, the same at every try of the same change."""
+
+    record: ClientRecord
+    change: ClientChange
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record to be created. `record` has no identifier yet; `key` is the same at every try (36 characters at most)."""
+
+    record: ClientRecord
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceList:
+    """A list of the app of which each client may carry one entry on its invoices (CL-32: tracking categories)."""
+
+    remote_id: str
+    name: str
+    options: tuple[NamedRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What an app tells besides its clients. `facts` are words for the panel, such as the account's legal name.
+
+    `lists` maps what a list is called ("job categories") to its entries.
+    """
+
+    staff: tuple[StaffRecord, ...] = ()
+    lists: Mapping[str, tuple[NamedRecord, ...]] = field(default_factory=dict)
+    choices: tuple[ChoiceList, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)

@@ -15,15 +15,22 @@ class Danger:
     linked: int
     blanked: int
     orphaned: int
+    absent: int = 0  # not in the list of an app whose lists need not be complete
 
     @property
     def is_held(self) -> bool:
         """Whether a person must look first: more than 30 % of ten or more linked records."""
-        return self.linked >= HELD_FROM and (self.blanked + self.orphaned) > HELD_SHARE * self.linked
+        return self.linked >= HELD_FROM and self._lost > HELD_SHARE * self.linked
+
+    @property
+    def _lost(self) -> int:
+        return self.blanked + self.orphaned + self.absent
 
     def sentence(self, app: str) -> str:
-        share = round(100 * (self.blanked + self.orphaned) / self.linked) if self.linked else 0
+        share = round(100 * self._lost / self.linked) if self.linked else 0
         lost = []
+        if self.absent:
+            lost.append(f"go by a list that lacks {self.absent:,} linked clients")
         if self.orphaned:
             lost.append(f"mark {self.orphaned:,} links as broken")
         if self.blanked:

@@ -4,6 +4,8 @@
 committed stays, and the next run goes on from there.
 """
 
+from portal.sync.creating_there import create_due, create_there, create_there_soon
+from portal.sync.import_chosen import prepare_import
 from portal.sync.recovering import recover
 from portal.sync.runs import ask_to_stop, release, request_run, start
 from portal.sync.searching import search_records
@@ -12,6 +14,10 @@ from portal.sync.working import work
 
 __all__ = [
     "ask_to_stop",
+    "create_due",
+    "create_there",
+    "create_there_soon",
+    "prepare_import",
     "recover",
     "release",
     "request_run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,17 +15,18 @@ from portal.domain import carrying, clients, findings, links
 from portal.domain.apps import ClientLink, Connection, ContactLink, Outcome, RunItem
 from portal.domain.carrying import Context
 from portal.domain.clients import Client
-from portal.domain.matching import Index, Kind, Match
-from portal.domain.planning import Plan, Policy, Times, plan
+from portal.domain.matching import Candidate, Index, Kind, Match
+from portal.domain.planning import Plan, Times, plan
 from portal.domain.records import ClientRecord, Quarantined
 from portal.sync.creating import Newcomers
 from portal.sync.runs import Watch
+from portal.sync.unlinked_records import OF_KIND, Unlinked
 
 log = logging.getLogger(__name__)
 _ITEM = insert(RunItem.__table__)
 
 RACES = 3  # lost to other transactions, before the record is given up for this run
-OF_KIND = {Kind.NEAR_MATCH: Outcome.NEAR_MATCH, Kind.AMBIGUOUS: Outcome.AMBIGUOUS, Kind.TAKEN: Outcome.TAKEN}
+AT_ONCE = 200  # records nobody is linked to, written together
 
 
 @dataclass
@@ -35,40 +37,69 @@ class Applier:
     context: Context
     index: Index
     watch: Watch
+    unlinked: Unlinked
+    offered_because: str = field(init=False)  # why a record nobody is like does not come in by itself
     newcomers: Newcomers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.newcomers = Newcomers(self.run_id, self.context, self.index, self.watch)
+        self.offered_because = offered_because(self.context)
+        self.newcomers = Newcomers(self.run_id, self.context, self.index, self.watch, self.unlinked)
 
     def apply(self, record: ClientRecord, left_out: set[str] | None = None) -> Outcome | None:
         """One record, one commit. None when there was nothing to say. Never raises for what is the record's own fault.
 
-        A new client may wait for a few others before it comes in; `finish` leaves none waiting.
+        New clients, and records that only wait, are written with a few others; `finish` leaves none unwritten.
         """
+        self.unlinked.flush(at_least=AT_ONCE)
         match = self.index.match(record)
-        if match.kind == Kind.CREATE and not not_created_because(self.context):
-            self.newcomers.add(record, match.reason)
-            return Outcome.CREATED
+        if match.kind == Kind.IGNORE:
+            self.unlinked.note(record, match)
+            return None
+        if match.kind == Kind.CREATE:
+            return self._offer(record, match) if self.offered_because else self.bring_in(record, match)
+        return self._guarded(record, match, lambda: self._apply(record, match, left_out or set()))
+
+    def bring_in(self, record: ClientRecord, match: Match) -> Outcome:
+        """As a client of its own, with the next few."""
+        self.newcomers.add(record, match)
+        return Outcome.CREATED
+
+    def _offer(self, record: ClientRecord, match: Match) -> Outcome:
+        """It waits until somebody chooses it. No row in the run: thousands of them would drown the rest."""
+        self.unlinked.note(record, match)
+        self.watch.count(Outcome.OFFERED)
+        return Outcome.OFFERED
+
+    def _guarded(
+        self, record: ClientRecord, match: Match, act: Callable[[], Outcome | None],
+        passed_on: tuple[type[Exception], ...] = (),
+    ) -> Outcome | None:  # fmt: skip
+        """Do this about one record, commit, count it; what goes wrong is this record's alone, and told."""
         try:
-            outcome = self._apply_again(record, match, left_out or set())
+            outcome = self._again_if_raced(act)
         except OperationalError:
             db.session.rollback()
             raise  # the database, not the record: the run ends and goes on later
+        except passed_on:
+            db.session.rollback()
+            raise
         except Exception as error:
             db.session.rollback()
             log.exception("run %s could not apply record %s", self.run_id, record.remote_id)
             outcome = Outcome.FAILED
             self._item(outcome, record, reason=f"Counterpart could not apply this record: {error}"[:500])
             db.session.commit()
+            if match.kind != Kind.LINKED:
+                self.unlinked.note(record, match)  # so that the next run looks at it again
         if outcome is not None:
             self.watch.count(outcome)
         return outcome
 
-    def _apply_again(self, record: ClientRecord, match: Match, left_out: set[str]) -> Outcome | None:
-        """Apply and commit; once more when another transaction only got in the way."""
+    def _again_if_raced(self, act: Callable[[], Outcome | None]) -> Outcome | None:
+        """Do it and commit; once more when another transaction only got in the way."""
         for tries_left in range(RACES, -1, -1):
             try:
-                outcome = self._apply(record, match, left_out)
+                outcome = act()
                 db.session.commit()
                 return outcome
             except OperationalError as error:
@@ -80,32 +111,40 @@ class Applier:
     def finish(self) -> None:
         """What is done in batches, or was left undone by a run that was killed."""
         self.newcomers.finish()
+        self.unlinked.flush()
 
     def _apply(self, record: ClientRecord, match: Match, left_out: set[str]) -> Outcome | None:
         if match.kind == Kind.LINKED:
             return self._linked(record, left_out)
-        if match.kind == Kind.IGNORE:
-            return None
-        if match.kind in OF_KIND:
-            findings.note(self.context.connection.id, record, match, self.context.now)
-            self._item(OF_KIND[match.kind], record, reason=match.reason, client_id=match.client_id)
-            return OF_KIND[match.kind]
         if match.kind == Kind.LINK:
             return self._link(record, match, left_out)
-        self._item(Outcome.SKIPPED, record, reason=not_created_because(self.context))
-        return Outcome.SKIPPED
+        findings.note(self.context.connection.id, record, match, self.context.now)
+        self._item(OF_KIND[match.kind], record, reason=match.reason, client_id=match.client_id)
+        self.unlinked.note(record, match)
+        return OF_KIND[match.kind]
 
-    def _link(self, record: ClientRecord, match: Match, left_out: set[str]) -> Outcome:
+    def link_chosen(self, record: ClientRecord, client_id: int, reason: str, left_out: set[str]) -> Outcome | None:
+        """Link it to the client a person chose, whatever the names say. Raises `links.AlreadyLinked` (CL-52)."""
+        client = db.session.get_one(Client, client_id)
+        match = Match(Kind.LINK, reason, client_id, (Candidate(client_id, client.name),))
+        db.session.commit()
+        return self._guarded(
+            record, match, lambda: self._link(record, match, left_out, made_by="person"), (links.AlreadyLinked,)
+        )
+
+    def _link(self, record: ClientRecord, match: Match, left_out: set[str], made_by: str = "name") -> Outcome:
         assert match.client_id is not None  # a LINK names its client
         client = db.session.get_one(Client, match.client_id)
         context = self.context
         connection = db.session.get_one(Connection, context.connection.id)
         link = links.link(
-            client, connection, record, by=context.by, now=context.now, reason=match.reason, app=context.app
-        )
+            client, connection, record, by=context.by, now=context.now, reason=match.reason, made_by=made_by,
+            app=context.app,
+        )  # fmt: skip
         made = plan_for(client, link, [], record, context).without(left_out).pulls_only()
         carrying.apply_here(client, link, [], record, made, context, may_send=False)
         self.index.take(client.id, match.candidates[0].name, record.remote_id)
+        self.unlinked.came_in([record.remote_id])
         self._item(Outcome.LINKED, record, client_id=client.id, reason=match.reason, plan=rows_of(made))
         if made.conflicts:
             both = [row for row in rows_of(made) if row["action"].startswith("conflict")]
@@ -172,12 +211,10 @@ class Applier:
         db.session.connection().execute(_ITEM, values)
 
 
-def not_created_because(context: Context) -> str:
-    """Why new records do not come in over this connection; empty when they do (XP-20)."""
-    if context.connection.direction == "to_app":
-        return f"the connection only sends to {context.app}, so nothing is created here"
-    if context.connection.level == "nothing":
-        return "the connection is set to sync nothing, so nothing is created here"
+def offered_because(context: Context) -> str:
+    """Why new records do not come in by themselves over this connection; empty when they do (XP-20)."""
+    if context.connection.intake == "chosen":
+        return "no client here has this name; it comes in when somebody chooses it under Import"
     return ""
 
 
@@ -198,8 +235,7 @@ def plan_for(
 ) -> Plan:  # fmt: skip
     """The plan for this client as things stand."""
     side = carrying.side_of(client, link, contact_links, record, context.staff, context.app)
-    terms = context.connection
-    policy = Policy(context.app, terms.direction, terms.level, terms.is_first)
+    policy = context.connection.policy(context.app)
     times = times or Times(there=record.changed_at, there_before=context.now)
     return plan(side, record, fields=context.fields, contact_fields=context.contact_fields, times=times, policy=policy)
 

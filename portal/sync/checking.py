@@ -19,16 +19,21 @@ class Dangerous(Exception):
 
 
 def missing(known: dict[str, Known], reading: Reading) -> list[str]:
-    """Linked records a complete list no longer has. Asked of a complete one only: the others say nothing about them."""
-    return [remote_id for remote_id, one in known.items() if not one.is_broken and remote_id not in reading.seen]
+    """Linked records a complete list no longer has; none when the list was not complete."""
+    return [remote_id for remote_id, one in known.items() if not one.is_broken and reading.lacks(remote_id)]
 
 
-def danger(known: dict[str, Known], reading: Reading, gone: list[str]) -> Danger:
-    """What the run would take away, of all that is linked. Counted before anything is written."""
+def danger(known: dict[str, Known], reading: Reading, missing: list[str], *, means_gone: bool = True) -> Danger:
+    """What the run would take away, of all that is linked. Counted before anything is written.
+
+    `means_gone`: a record that is missing from the app's list is no longer there. Where it is not so, nothing happens
+    to its link, and yet a list that lacks so many is one nobody should act upon.
+    """
     if not known:
         return Danger(0, 0, 0)
     linked = sum(1 for one in known.values() if not one.is_broken)
-    orphaned, blanked = len(gone), 0
+    orphaned, blanked = len(missing) if means_gone else 0, 0
+    absent = 0 if means_gone else len(missing)
     candidates: list[tuple[int, ClientRecord]] = []
     for record in reading.records():
         link = known.get(record.remote_id)
@@ -41,7 +46,7 @@ def danger(known: dict[str, Known], reading: Reading, gone: list[str]) -> Danger
         if len(candidates) == BATCH:
             blanked += _blanked(candidates)
             candidates = []
-    return Danger(linked, blanked + _blanked(candidates), orphaned)
+    return Danger(linked, blanked + _blanked(candidates), orphaned, absent)
 
 
 def _blanked(candidates: list[tuple[int, ClientRecord]]) -> int:

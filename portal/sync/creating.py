@@ -16,9 +16,10 @@ from portal.domain import client_search, findings, waiting
 from portal.domain.apps import Outcome, RunItem
 from portal.domain.carrying import Context
 from portal.domain.importing import Importer
-from portal.domain.matching import Index
+from portal.domain.matching import Index, Match
 from portal.domain.records import ClientRecord
 from portal.sync.runs import Watch
+from portal.sync.unlinked_records import Unlinked
 
 log = logging.getLogger(__name__)
 
@@ -28,19 +29,20 @@ BATCH = 50
 class Newcomers:
     """Collects the records to bring in and brings them in."""
 
-    def __init__(self, run_id: int, context: Context, index: Index, watch: Watch) -> None:
+    def __init__(self, run_id: int, context: Context, index: Index, watch: Watch, unlinked: Unlinked) -> None:
         self.run_id = run_id
         self.context = context
         self.index = index
         self.watch = watch
+        self.unlinked = unlinked
         self._importer = Importer(context, run_id)
-        self._waiting: list[tuple[ClientRecord, str]] = []
+        self._waiting: list[tuple[ClientRecord, Match]] = []
         self._with_findings = findings.open_ids(context.connection.id)
         db.session.commit()
 
-    def add(self, record: ClientRecord, reason: str) -> None:
-        """`record` is to come in because of `reason`. The transaction of the session must have ended."""
-        self._waiting.append((record, reason))
+    def add(self, record: ClientRecord, match: Match) -> None:
+        """`record` is to come in, for the reason matching gives. The transaction of the session must have ended."""
+        self._waiting.append((record, match))
         if len(self._waiting) >= BATCH:
             self.flush()
 
@@ -64,13 +66,13 @@ class Newcomers:
         client_search.index_missing()
         db.session.commit()
 
-    def _alone(self, one: tuple[ClientRecord, str]) -> None:
+    def _alone(self, one: tuple[ClientRecord, Match]) -> None:
         try:
             self._bring_in([one])
         except OperationalError:
             raise
         except Exception as error:
-            record = one[0]
+            record, match = one
             log.exception("run %s could not bring in record %s", self.run_id, record.remote_id)
             reason = f"Counterpart could not bring in this record: {error}"[:500]
             db.session.execute(
@@ -80,15 +82,17 @@ class Newcomers:
             )  # fmt: skip
             db.session.commit()
             self.watch.count(Outcome.FAILED)
+            self.unlinked.note(record, match)  # so that the next run tries again
 
-    def _bring_in(self, batch: list[tuple[ClientRecord, str]]) -> None:
+    def _bring_in(self, batch: list[tuple[ClientRecord, Match]]) -> None:
         """All of these or none."""
         with db.engine.begin() as connection:
-            made = [(record.remote_id, self._importer.bring_in(record, connection, why)) for record, why in batch]
+            made = [(one.remote_id, self._importer.bring_in(one, connection, match.reason)) for one, match in batch]
         self._importer.index()
         for remote_id, client_id in made:
             self.index.linked[remote_id] = client_id
             if remote_id in self._with_findings:
                 waiting.close_for(self.context.connection.id, remote_id, "imported", self.context.now)
+        self.unlinked.came_in([remote_id for remote_id, _client_id in made])
         db.session.commit()
         self.watch.count(Outcome.CREATED, len(made))

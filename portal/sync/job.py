@@ -8,17 +8,19 @@ from datetime import datetime, timedelta
 from portal import integrations
 from portal.adapters.base import AppInfo, ClientAdapter, NeedsReconnect, Session
 from portal.db import db
-from portal.domain import findings
+from portal.domain import findings, nights
 from portal.domain.activity import Actor, Origin
 from portal.domain.apps import ClientLink, Connection, Outcome, RunItem, RunKind, RunTrigger, SyncRun
 from portal.domain.carrying import Context
 from portal.domain.clients import Client
+from portal.domain.people import the_firm
 from portal.sync.runs import Watch, clock
 
 MARGIN = timedelta(
     minutes=5
 )  # read this much again: the vendor's clock and ours differ, and its stamps are whole seconds
-ORIGINS = {RunTrigger.NIGHT: Origin.SCHEDULE, RunTrigger.COMMAND: Origin.COMMAND}
+ORIGINS = {RunTrigger.NIGHT: Origin.SCHEDULE, RunTrigger.HOUR: Origin.SCHEDULE, RunTrigger.COMMAND: Origin.COMMAND}
+REFERENCE_GOOD_FOR = timedelta(hours=20)  # so that it is read once a day, however often the app is synced
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Job:
     watch: Watch
     session: Session
     started: datetime
+    reads_reference: bool = True
     note: str = ""  # what the run's row is to say when it has ended well
 
     def context(self) -> Context:
@@ -56,8 +59,9 @@ def prepare(run_id: int, watch: Watch) -> Job:
     info = integrations.app_info(connection.app)
     watch.app = info.short_name
     now = clock()
-    last_full = connection.last_full_at
-    full = run.is_full or connection.cursor is None or last_full is None or now - last_full >= info.full_read_every
+    last_full, trigger = connection.last_full_at, RunTrigger(run.trigger)
+    asked_by_a_person = trigger in (RunTrigger.PERSON, RunTrigger.COMMAND)
+    full = run.is_full or connection.cursor is None or last_full is None or _is_full_due(last_full, now, info)
     origin = ORIGINS.get(RunTrigger(run.trigger), Origin.APP)
     run.is_full = full
     since = None if full or connection.cursor is None else connection.cursor - MARGIN
@@ -71,10 +75,24 @@ def prepare(run_id: int, watch: Watch) -> Job:
         integrations.open_session(
             connection, urgent=run.trigger == RunTrigger.PERSON, should_stop=watch.should_stop, on_wait=watch.waiting
         ),
-        now,
+        now, asked_by_a_person or _is_reference_old(connection, now),
     )  # fmt: skip
     db.session.commit()
     return job
+
+
+def _is_full_due(last_full: datetime, now: datetime, info: AppInfo) -> bool:
+    """An app that is synced by the hour is read as a whole at night, unless the nights were missed for another turn."""
+    since = now - last_full
+    if since < info.full_read_every or info.sync_every is None:
+        return since >= info.full_read_every
+    firm = the_firm()
+    return since >= 2 * info.full_read_every or (firm is not None and nights.is_night(now, firm.time_zone))
+
+
+def _is_reference_old(connection: Connection, now: datetime) -> bool:
+    read_at = connection.reference.get("read_at")
+    return read_at is None or now - datetime.fromisoformat(read_at) >= REFERENCE_GOOD_FOR
 
 
 def note_sent(job: Job, link_id: int, outcome: Outcome) -> None:

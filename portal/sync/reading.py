@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,7 +15,8 @@ from sqlalchemy import select
 from portal.adapters.base import ClientAdapter, Session
 from portal.db import db
 from portal.domain.apps import ClientLink, Connection, LinkState, Outcome
-from portal.domain.records import ClientRecord, Quarantined, RecordState, client_from_json
+from portal.domain.records import ChoiceList, ClientRecord, NamedRecord, Quarantined, RecordState, client_from_json
+from portal.domain.unlinked import Held
 from portal.sync.runs import Watch
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -46,6 +47,7 @@ class Reading:
 
     seen: set[str] = field(default_factory=set)
     loose_names: Counter[str] = field(default_factory=Counter)  # of current records nobody is linked to
+    is_full: bool = False
     quarantined: list[Quarantined] = field(default_factory=list)
     kept: int = 0
     unchanged: int = 0
@@ -62,23 +64,36 @@ class Reading:
         for line in self._file:
             yield client_from_json(json.loads(line))
 
+    def lacks(self, remote_id: str) -> bool:
+        """Whether a complete list no longer has this record."""
+        return self.is_full and remote_id not in self.seen
+
     def close(self) -> None:
         self._file.close()
 
 
 def read(
-    adapter: ClientAdapter, session: Session, since: datetime | None, known: dict[str, Known], watch: Watch
-) -> Reading:
-    """Read all records, or those changed since, keeping the ones that differ from what was seen last."""
-    reading = Reading()
+    adapter: ClientAdapter, session: Session, since: datetime | None, known: dict[str, Known],
+    held: Mapping[str, Held], watch: Watch,
+) -> Reading:  # fmt: skip
+    """Read all records, or those changed since, keeping the ones that differ from what was seen last.
+
+    `known` are the linked ones, `held` those nobody is linked to.
+    """
+    reading = Reading(is_full=since is None)
     pending = 0
     for item in adapter.fetch_clients(session, since):
         if isinstance(item, Quarantined):
             reading.quarantined.append(item)
+            reading.seen.add(item.remote_id)  # whatever is wrong with it, it is there
             watch.count(Outcome.QUARANTINED)
         elif item.remote_id not in reading.seen:  # a list that repeats a record says nothing new
             reading.seen.add(item.remote_id)
-            _sort_out(reading, item, known.get(item.remote_id))
+            link = known.get(item.remote_id)
+            if link is not None:
+                _sort_out(reading, item, link)
+            else:
+                _sort_out_unlinked(reading, item, held.get(item.remote_id))
         pending += 1
         if pending == READ_STEP:
             watch.step(pending)
@@ -88,28 +103,38 @@ def read(
     return reading
 
 
-def _sort_out(reading: Reading, record: ClientRecord, link: Known | None) -> None:
-    is_current = record.state == RecordState.ACTIVE
-    if (link is not None and is_current and not link.is_broken and link.digest == record.digest()) or (
-        link is not None and not is_current and link.is_broken
-    ):
+def _sort_out(reading: Reading, record: ClientRecord, link: Known) -> None:
+    if record.state != RecordState.ACTIVE:
+        is_as_it_was = link.is_broken
+    else:
+        is_as_it_was = not link.is_broken and link.digest == record.digest()
+    if is_as_it_was:
         reading.unchanged += 1
     else:
         reading.keep(record)
-        if link is None and is_current:
-            reading.loose_names[record.name] += 1
+
+
+def _sort_out_unlinked(reading: Reading, record: ClientRecord, row: Held | None) -> None:
+    """One that is as it was is matched again with the others that wait; it need not be read again for that."""
+    if record.state == RecordState.ACTIVE:
+        reading.loose_names[record.name] += 1
+    if row is None or row.digest != record.digest() or row.kind != record.kind:
+        reading.keep(record)
 
 
 def read_reference(adapter: ClientAdapter, session: Session, connection_id: int, now: datetime) -> None:
-    """One read each of staff, categories and templates (XPM-7), kept on the connection."""
-    staff = adapter.fetch_staff(session)
-    categories = adapter.fetch_categories(session)
-    templates = adapter.fetch_templates(session)
+    """The app's short lists and facts, kept on the connection (XPM-7, XE-08)."""
+    told = adapter.fetch_reference(session)
     connection = db.session.get_one(Connection, connection_id)
     connection.reference = {
-        "staff": [{"remote_id": one.remote_id, "name": one.name, "email": one.email} for one in staff],
-        "categories": [{"remote_id": one.remote_id, "name": one.name} for one in categories],
-        "templates": [{"remote_id": one.remote_id, "name": one.name} for one in templates],
+        "staff": [{"remote_id": one.remote_id, "name": one.name, "email": one.email} for one in told.staff],
+        "lists": {name: [_entry(one) for one in entries] for name, entries in told.lists.items()},
+        "choices": [{**_entry(one), "options": [_entry(option) for option in one.options]} for one in told.choices],
+        "facts": dict(told.facts),
         "read_at": now.isoformat(timespec="seconds"),
     }
     db.session.commit()
+
+
+def _entry(one: NamedRecord | ChoiceList) -> dict[str, str]:
+    return {"remote_id": one.remote_id, "name": one.name}

@@ -8,34 +8,29 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import select
-
 from portal.db import db
-from portal.domain import activity, waiting
+from portal.domain import activity, unlinked
 from portal.domain.activity import Verb
 from portal.domain.apps import (
-    ClientLink,
     Connection,
-    Finding,
-    LinkState,
-    Outcome,
-    PushState,
     RunKind,
     RunState,
     SyncRun,
 )
-from portal.domain.records import client_from_json
 from portal.domain.runs import summary
-from portal.sync import checking, runs
+from portal.sync import checking, outbox, runs
 from portal.sync.applying import Applier
 from portal.sync.applying_preview import apply_preview
 from portal.sync.breaking_off import broke_off
-from portal.sync.job import Job, note_sent, prepare
+from portal.sync.creating_batches import create_all
+from portal.sync.job import Job, prepare
 from portal.sync.matchbook import build_index
+from portal.sync.passing_on import pass_on
 from portal.sync.previewing import Previewer
 from portal.sync.reading import Known, Reading, known_links, read, read_reference
 from portal.sync.runs import LeaseLost, Watch, clock
-from portal.sync.sending import send
+from portal.sync.sending_batches import send_all
+from portal.sync.unlinked_records import Unlinked
 
 log = logging.getLogger(__name__)
 
@@ -71,35 +66,43 @@ def _work(run_id: int, token: str) -> RunState:
 def _do(job: Job) -> None:
     watch = job.watch
     watch.phase("reading")
-    if job.kind != RunKind.APPLY:
+    if job.kind != RunKind.APPLY and job.reads_reference:
         read_reference(job.adapter, job.session, job.connection_id, job.started)
-    known = known_links(job.connection_id)
+    if job.kind != RunKind.PREVIEW:
+        unlinked.adopt_findings(job.connection_id, job.started)
+    known, loose = known_links(job.connection_id), Unlinked(job.connection_id, job.started)
     db.session.commit()
-    reading = read(job.adapter, job.session, job.since, known, watch)
+    reading = read(job.adapter, job.session, job.since, known, loose.rows, watch)
     try:
         if job.kind == RunKind.APPLY:
-            apply_preview(job, known, reading)
+            apply_preview(job, known, loose, reading)
         else:
-            _sync(job, known, reading)
+            _sync(job, known, loose, reading)
     finally:
         reading.close()
+    if job.kind != RunKind.PREVIEW:
+        pass_on(job.run_id, job.connection_id, clock())
 
 
-def _sync(job: Job, known: dict[str, Known], reading: Reading) -> None:
+def _sync(job: Job, known: dict[str, Known], loose: Unlinked, reading: Reading) -> None:
     watch = job.watch
-    missing = checking.missing(known, reading) if job.since is None else []
+    missing = checking.missing(known, reading)
+    loose.leave_away(reading, known, job.info.lists_everything)
     watch.phase("matching", reading.kept)
     context = job.context()
-    index = build_index(job.connection_id, context.app, known, reading.loose_names, reading.seen)
-    danger = checking.danger(known, reading, missing)
+    index = build_index(job.connection_id, context.app, known, loose.rows, reading.loose_names, reading.seen)
+    danger = checking.danger(known, reading, missing, means_gone=job.info.lists_everything)
     db.session.commit()
+    if not job.info.lists_everything:
+        missing = []  # to be absent from its list says nothing about a record
     if job.kind == RunKind.PREVIEW:
-        _preview(Previewer(job.run_id, context, index, watch), reading, missing)
+        _preview(Previewer(job.run_id, context, index, watch), reading, loose, missing)
         job.note = f"Run as a whole, this plan would be held: {danger.sentence(context.app)}." if danger.is_held else ""
         return
     if danger.is_held and not job.force:
         raise checking.Dangerous(danger.sentence(context.app))
-    applier = Applier(job.run_id, context, index, watch)
+    applier = Applier(job.run_id, context, index, watch, loose)
+    loose.forget_gone()
     watch.phase("applying", reading.kept + len(missing) + len(reading.quarantined))
     for record in reading.records():
         applier.apply(record)
@@ -110,72 +113,31 @@ def _sync(job: Job, known: dict[str, Known], reading: Reading) -> None:
     for item in reading.quarantined:
         applier.quarantine(item)
         watch.step()
-    _match_again(job, applier, reading)
+    loose.match_again(applier, reading)
     applier.finish()
-    if job.is_full:
-        _close_gone_findings(job, reading)
     if not job.is_first:  # the first import is one way (XPM-1)
         _send_waiting(job)
 
 
-def _preview(previewer: Previewer, reading: Reading, missing: list[str]) -> None:
+def _preview(previewer: Previewer, reading: Reading, loose: Unlinked, missing: list[str]) -> None:
     watch = previewer.watch
     watch.phase("planning", reading.kept + len(missing))
     for record in reading.records():
         previewer.look_at(record)
     for remote_id in missing:
         previewer.vanish(remote_id)
+    previewer.waiting_to_be_chosen(loose, reading.seen)
     previewer.waiting_to_be_sent()
+    previewer.waiting_to_be_created()
     previewer.flush()
 
 
-def _match_again(job: Job, applier: Applier, reading: Reading) -> None:
-    """Records that waited for a person may match now: somebody here was renamed, or the pair was told apart."""
-    waiting = list(
-        db.session.scalars(
-            select(Finding).where(Finding.connection_id == job.connection_id, Finding.state.in_(("open", "apart")))
-        )
-    )
-    records = [
-        client_from_json(one.record)
-        for one in waiting
-        if one.remote_id not in reading.seen and one.remote_id not in applier.index.linked
-    ]
-    db.session.commit()
-    for record in records:
-        applier.apply(record)
-        job.watch.step(0)
-
-
-def _close_gone_findings(job: Job, reading: Reading) -> None:
-    """A full list without the record, or with it archived, ends what was open about it."""
-    open_ones = db.session.scalars(
-        select(Finding).where(Finding.connection_id == job.connection_id, Finding.state == "open")
-    )
-    for one in open_ones:
-        if one.remote_id not in reading.seen:
-            waiting.close_for(job.connection_id, one.remote_id, "gone", job.started)
-    db.session.commit()
-
-
 def _send_waiting(job: Job) -> None:
-    waiting = list(
-        db.session.scalars(
-            select(ClientLink.id)
-            .where(
-                ClientLink.connection_id == job.connection_id,
-                ClientLink.push_state.in_((PushState.READY, PushState.SENDING)),
-                ClientLink.state == LinkState.LINKED,
-            )
-            .order_by(ClientLink.id)
-        )
-    )
-    job.watch.phase("sending", len(waiting))
-    for link_id in waiting:
-        outcome = send(link_id, job.session, job.by)
-        if outcome is not None and outcome != Outcome.UNCHANGED:
-            note_sent(job, link_id, outcome)
-        job.watch.step()
+    """What waits for this app: changes to its records, then clients it does not have yet."""
+    waiting = outbox.waiting(job.connection_id)
+    db.session.commit()
+    send_all(job, waiting)
+    create_all(job)
 
 
 def _ended(job: Job, token: str) -> RunState:

@@ -92,13 +92,13 @@ def rail() -> list[tuple[RailItem, str, bool, int | bool]]:
     views = current_app.view_functions
     person = current_user.person if current_user.is_authenticated else None
     seen = [item for item in RAIL if item.endpoint in views and (item.may is None or (person and person.may(item.may)))]
-    marks = overview.marks() if any(item.mark for item in seen) else None
+    marks = formats.marks()
     return [
         (
             item,
             _address(item.endpoint),
             item.endpoint.split(".")[0] == here,
-            item.mark(marks) if item.mark and marks else 0,
+            item.mark(marks) if item.mark else 0,
         )
         for item in seen
     ]

@@ -19,6 +19,7 @@ from babel.numbers import format_decimal
 from flask import Flask, g
 from markupsafe import Markup, escape
 
+from portal.domain import home as overview
 from portal.domain import people
 from portal.domain.records import Address
 
@@ -38,8 +39,14 @@ def register(app: Flask) -> None:
 def firm() -> people.FirmInShort | None:
     """The firm, read once per request; None before it has been set up."""
     if "firm" not in g:
-        g.firm = people.the_firm_in_short()
+        g.firm, g.marks = overview.frame()
     return g.firm
+
+
+def marks() -> overview.Marks:
+    """What the rail says beside its words; read together with the firm."""
+    firm()
+    return g.marks
 
 
 def zone() -> ZoneInfo:

@@ -87,6 +87,10 @@ def _tasks(health: list[Health]) -> list[Task]:
                 "warn",
             )
         )
+    if current_person().may(May.SETTLE_MATCHES) and (stuck := overview.not_created()):
+        why = "An app has somebody like them, or did not take them. Nothing was created twice; somebody has to decide."
+        what = _several(stuck, "client not created in an app", "clients not created in an app")
+        found.append(Task(count_capped(stuck), what, why, url_for("matches.index", kind="not_created"), "warn"))
     return found
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for
 
-from portal import integrations, sync
+from portal import sync
 from portal.db import db
-from portal.domain import clients, connections, findings, links, matches
+from portal.domain import clients, connections, findings, links, matches, outgoing
 from portal.domain.apps import Finding
 from portal.domain.people import May
 from portal.domain.text import difference, fold
@@ -29,6 +29,7 @@ KIND_WORDS = {
     "taken": "Client already linked",
     findings.LEFT_OUT: "Left out of an import",
 }
+NOT_CREATED = "not_created"  # beside the kinds: clients of ours an app could not simply be given
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,13 @@ def index() -> Response:
     filters = _filters(request.args)
     after = request.args.get("after", 0, type=int)
     state = findings.LEFT_OUT if filters.kind == findings.LEFT_OUT else "open"
-    found = findings.open_findings(filters.connection_id, filters.kind, after, PAGE, state=state)
+    found = []
+    if filters.kind != NOT_CREATED:
+        found = findings.open_findings(filters.connection_id, filters.kind, after, PAGE, state=state)
+    not_created = outgoing.listing(filters.connection_id, limit=PAGE) if _shows_outgoing(filters, after) else []
     counts = matches.counts()
+    accounts = _accounts(counts)
+    named = {*accounts, *(row.connection for row, _client in not_created)}
     return render(
         "matches/index.html",
         blocks=("cases",),
@@ -58,17 +64,33 @@ def index() -> Response:
         more=found[PAGE - 1].id if len(found) > PAGE else None,
         is_first_page=not after,
         filters=filters,
-        kinds=[(kind, words, _sum(counts, filters.connection_id, kind)) for kind, words in KIND_WORDS.items()],
-        accounts=[(one, _sum(counts, one.id, filters.kind)) for one in _accounts(counts)],
+        not_created=not_created[:PAGE],
+        about=matches.about([client.id for _row, client in not_created]),
+        more_not_created=len(not_created) > PAGE,
+        kinds=_kinds(counts, filters),
+        accounts=[(one, _sum(counts, one.id, filters.kind)) for one in accounts],
         waiting=sum(count for (_, kind), count in counts.items() if kind != findings.LEFT_OUT),
         shown=sum(_sum(counts, filters.connection_id, kind) for kind in _kinds_of(filters)),
         kind_words=KIND_WORDS,
-        apps={one.slug: one for one in integrations.all_apps()},
-        connections={one.id: one for one in _accounts(counts)},
+        names={one.id: connections.label(one) for one in named},
+        connections={one.id: one for one in named},
         pieces=pieces,
         difference=difference,
         left_out=findings.LEFT_OUT,
+        not_created_kind=NOT_CREATED,
     )
+
+
+def _shows_outgoing(filters: Filters, after: int) -> bool:
+    return filters.kind == NOT_CREATED or (filters.kind is None and not after)
+
+
+def _kinds(counts: dict[tuple[int, str], int], filters: Filters) -> list[tuple[str, str, int | None]]:
+    """(kind, its words, how many; None where nobody counts) for the choice of kinds."""
+    found: list[tuple[str, str, int | None]] = [
+        (kind, words, _sum(counts, filters.connection_id, kind)) for kind, words in KIND_WORDS.items()
+    ]
+    return [*found[:-1], (NOT_CREATED, "Not created in an app", None), found[-1]]
 
 
 @screen.post("/<int:finding_id>/links")
@@ -111,18 +133,16 @@ def import_one(finding_id: int) -> Response:
 @screen.post("/<int:finding_id>/separations")
 @needs(May.SETTLE_MATCHES)
 def separate(finding_id: int) -> Response:
-    """They are different clients: never offered again, and the record comes in as its own."""
+    """They are different clients: never offered again. The record comes in as its own, or waits to be chosen."""
     finding, app = _finding(finding_id)
     try:
         findings.tell_apart(finding, by=actor(), now=_now(), app=app)
     except findings.NotOpen as told:
         return _not_any_more(str(told))
-    name = finding.remote_name
+    name, comes_in = finding.remote_name, matches.comes_in_by_itself(finding)
     db.session.commit()
-    return done(
-        f"Noted: {name} in {app} is somebody else. The next sync brings it in as a client of its own.",
-        "matches.index", **_back(),
-    )  # fmt: skip
+    then = "The next sync brings it in as a client of its own." if comes_in else "It waits under Import to be chosen."
+    return done(f"Noted: {name} in {app} is somebody else. {then}", "matches.index", **_back())
 
 
 @screen.post("/imports")
@@ -130,7 +150,7 @@ def separate(finding_id: int) -> Response:
 def import_all() -> Response:
     """Everything the filter shows, all pages of it, as new clients."""
     filters = _filters(request.form)
-    if filters.kind == findings.LEFT_OUT:
+    if filters.kind in (findings.LEFT_OUT, NOT_CREATED):
         abort(404)
     count = findings.import_all_as_new(matches.open_of(filters.kind, filters.connection_id), by=actor(), now=_now())
     db.session.commit()
@@ -145,7 +165,7 @@ def unlink(link_id: int) -> Response:
     link = matches.link_made(link_id)
     if link is None:
         return done("That link is already gone.", "matches.index", tone="info")
-    app = integrations.app_info(link.connection.app).short_name
+    app = connections.label(link.connection)
     name = link.remote_name
     matches.take_back(link, by=actor(), now=_now(), app=app)
     db.session.commit()
@@ -173,7 +193,7 @@ def pieces(one: str, other: str) -> list[tuple[str, bool]]:
 
 def _filters(asked: Any) -> Filters:
     kind = asked.get("kind", "")
-    return Filters(kind if kind in KIND_WORDS else None, asked.get("connection", type=int))
+    return Filters(kind if kind in KIND_WORDS or kind == NOT_CREATED else None, asked.get("connection", type=int))
 
 
 def _back() -> dict[str, Any]:
@@ -185,7 +205,7 @@ def _finding(finding_id: int) -> tuple[Finding, str]:
     """The finding, and its app as sentences name it."""
     finding = matches.get(finding_id) or abort(404)
     connection = connections.get(finding.connection_id) or abort(404)
-    return finding, integrations.app_info(connection.app).short_name
+    return finding, connections.label(connection)
 
 
 def _not_any_more(told: str) -> Response:
@@ -199,6 +219,8 @@ def _accounts(counts: dict[tuple[int, str], int]) -> list[Any]:
 
 
 def _kinds_of(filters: Filters) -> list[str]:
+    if filters.kind == NOT_CREATED:
+        return []
     return [filters.kind] if filters.kind else [kind for kind in KIND_WORDS if kind != findings.LEFT_OUT]
 
 

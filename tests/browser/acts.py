@@ -16,10 +16,15 @@ PANEL = "/apps/1"
 BRIEF = ("Client Name", "Phone", "Contact Name", "Contact Email")
 
 
+def tile(visitor: Visitor, app: str = "Xero Practice Manager") -> Locator:
+    """An app's own part of the Apps page."""
+    return visitor.page.get_by_role("region", name=app, exact=True)
+
+
 def connect(visitor: Visitor) -> None:
     """From the Apps page to the panel of the practice, over the vendor's consent page."""
     visitor.open("/apps")
-    visitor.press("Connect to your account")
+    visitor.press("Connect to your account", tile(visitor))
     allow(visitor)
     visitor.is_at("Enable Marlow & Co")
     visitor.press("Enable")

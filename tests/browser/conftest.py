@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, StorageState, expect, sync_playwright
 
 from portal.demo import facts
-from tests.browser.acts import connect, sync_now
+from tests.browser.acts import connect, sync_now, tile
 from tests.browser.visitor import DESK, Visitor
 from tests.browser.world import World, running
 
@@ -151,7 +151,7 @@ def connected(world: World, chromium: Browser, sign_ins: Callable[[str], Storage
     context = chromium.new_context(storage_state=sign_ins("admin"), viewport=DESK)
     visitor = Visitor(context, world.url)
     visitor.open("/apps")
-    if visitor.page.get_by_role("button", name="Connect to your account").count():
+    if tile(visitor).get_by_role("button", name="Connect to your account").count():
         connect(visitor)
         sync_now(visitor)
     context.close()

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from portal.demo import facts
-from tests.browser.acts import PANEL, allow, edit, open_client, sync_now, upload
+from tests.browser.acts import PANEL, allow, edit, open_client, sync_now, tile, upload
 from tests.browser.conftest import EMAILS, PROGRAMS, SWITCHES
 from tests.browser.visitor import DESK, PHONE, Visitor
 from tests.browser.world import ROOT, World, running
@@ -101,7 +101,7 @@ def _arriving(album: Album, priya: Visitor, _world: World) -> None:
 def _importing(album: Album, priya: Visitor, _world: World) -> None:
     priya.open("/apps")
     album.keep(priya, "apps-at-first", "Apps, nothing connected")
-    priya.press("Connect to your account")
+    priya.press("Connect to your account", tile(priya))
     allow(priya)
     priya.is_at("Enable Marlow & Co")
     album.keep(priya, "app-enable", "Enabling an account, with what will travel")
@@ -147,8 +147,10 @@ def _clients(album: Album, priya: Visitor, world: World) -> None:
     here = page.url
     for path, name, title in (
         ("/edit", "client-edit", "Editing a client"),
-        ("/apps", "client-apps", "A client's records in the apps"),
-        ("/records/1?q=aoraki", "client-records", "Choosing the record that is this client"),
+        ("/apps", "client-apps", "How a client stands with each app"),
+        ("/records/1?q=aoraki", "client-mapping", "Choosing the record that is this client"),
+        ("/records", "client-records", "A client side by side with its records"),
+        ("/alignments?line=phone&from=here", "client-value", "Before a value is used elsewhere"),
         ("/activity", "client-activity", "A client's activity"),
         ("/contacts/new", "contact-new", "A new contact"),
     ):

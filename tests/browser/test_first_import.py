@@ -8,7 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from portal.demo import facts
-from tests.browser.acts import allow, find
+from tests.browser.acts import allow, find, tile
 from tests.browser.visitor import Visitor
 from tests.browser.world import World
 
@@ -31,7 +31,7 @@ def test_a_firm_connects_looks_at_its_first_import_and_watches_it_happen(
     priya.is_at("Apps")
     priya.look("not connected")
 
-    priya.press("Connect to your account")
+    priya.press("Connect to your account", tile(priya))
     allow(priya)
     priya.is_at("Enable Marlow & Co")
     priya.sees(world.practice)

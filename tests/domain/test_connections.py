@@ -177,10 +177,10 @@ def test_changed_settings_are_on_record_in_words() -> None:
     assert connections.change_settings(connection, changed, app="XPM", by=alice(), now=now())
     assert not connections.runs_at_night(connection)
     line = activity.log(connection_id=connection.id)[0]
-    assert activity.sentence(line) == "Settings of XPM changed: Direction and nightly sync"
+    assert activity.sentence(line) == "Settings of XPM changed: Direction and sync by itself"
     assert [(one["old"], one["new"]) for one in line.changes] == [
         ("Both ways: the later change wins", "Only from the app to here"),
-        ("every night", "paused"),
+        ("on", "paused"),
     ]
     assert not connections.change_settings(connection, changed, app="XPM", by=alice(), now=now())
 

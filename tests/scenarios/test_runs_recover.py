@@ -19,6 +19,7 @@ from portal.db import db
 from portal.domain.activity import Activity, Verb
 from portal.domain.apps import ClientLink, Outcome, RunItem, RunKind, RunState, RunTrigger, SyncRun
 from portal.domain.clients import Client, Contact
+from portal.sandbox.vendor import addresses
 from portal.sync import ask_to_stop, recover, request_run, runs, work
 from portal.sync.recovering import alert_long_runs
 from tests.scenarios.conftest import PRIYA, World
@@ -257,8 +258,7 @@ from pathlib import Path
 from portal.config import Settings
 from app import create_app
 app = create_app(Settings(data_dir=Path({data!r}), database_url={url!r}, scheduler=False, secret_keys=("k" * 20,),
-    encryption_keys=({key!r},), xpm_api_url={sandbox!r} + "/xpm", xero_api_url={sandbox!r} + "/xero",
-    xero_identity_url={sandbox!r} + "/xero", xero_login_url={sandbox!r} + "/xero"), migrate=False)
+    encryption_keys=({key!r},), environment={environment!r}), migrate=False)
 with app.app_context():
     from portal.sync import work
     print(work(int(sys.argv[1])), flush=True)
@@ -273,7 +273,7 @@ def test_a_run_killed_anywhere_doubles_and_loses_nothing(
     with make_world(clients=400) as world:
         script = CHILD.format(
             root=str(Path(__file__).parents[2]), data=str(tmp_path), url=test_settings.database_url,
-            key=test_settings.encryption_keys[0], sandbox=running.url,
+            key=test_settings.encryption_keys[0], environment=addresses(running.url),
         )  # fmt: skip
         run = world.request()
         child = subprocess.Popen([sys.executable, "-c", script, str(run.id)], stdout=subprocess.DEVNULL)

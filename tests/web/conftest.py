@@ -11,17 +11,25 @@ filled in as people do: `page.submit("Save", name="Acme")` presses the button wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cast_apps import LEDGER, forget_app
 from tests.reading import Browser, Page, complaints
 
 if TYPE_CHECKING:
     from flask import Flask
 
 __all__ = ["Browser", "Page", "complaints"]
+
+
+@pytest.fixture(autouse=True)
+def made_up_apps() -> Iterator[None]:
+    """An app a test has made up (`tests.cast_apps`) is gone with the test."""
+    yield
+    forget_app(LEDGER.slug)
 
 
 @pytest.fixture

@@ -337,7 +337,7 @@ def test_settings_keep_direction_level_and_nights_with_what_changed_on_record(
     with app.app_context():
         held = db.session.get_one(Connection, connected)
         assert (held.direction, held.level, held.settings["nightly"]) == ("to_app", "name", False)
-    assert "paused: no nightly sync" in page.browser.get(f"/apps/{connected}").text
+    assert "paused: only Sync now brings changes in" in page.browser.get(f"/apps/{connected}").text
     assert "Nothing was different" in done.submit("Save").said
 
 
@@ -356,7 +356,7 @@ def test_settings_show_who_of_the_apps_people_is_linked(sign_in_as: Any, connect
                 {"remote_id": "s1", "name": "Priya Sharma", "email": "p@x.nz"},
                 {"remote_id": "s2", "name": "Tom Ruru"},
             ],
-            "categories": [{"remote_id": "1", "name": "Annual accounts"}],
+            "lists": {"job categories": [{"remote_id": "1", "name": "Annual accounts"}]},
             "read_at": now().isoformat(),
         }
         make_staff_link(make_user("Priya S", "p@x.nz"), connection, "s1")

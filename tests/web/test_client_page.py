@@ -129,8 +129,8 @@ def test_hostile_text_in_every_field_stays_text(story, sign_in_as) -> None:
         activity.record(Verb.CLIENT_PUSH_FAILED, by=Actor(NASTY, Origin.APP), now=now(), client_id=client.id, app=NASTY,
                         reason=NASTY, changes=[{"field": "x", "label": NASTY, "old": NASTY, "new": NASTY}])  # fmt: skip
     browser = sign_in_as("admin")
-    for url in ("/clients/1", "/clients/1/apps", "/clients/1/activity", "/clients/1/edit", "/clients/1/contacts/1"):
-        page = browser.get(url)
+    for url in ("", "/apps", "/records", "/alignments?line=phone&from=1&to=here", "/activity", "/edit", "/contacts/1"):
+        page = browser.get(f"/clients/1{url}")
         assert page.status == 200
         assert not page.all("//script[not(@src)]")
         assert not page.all("//img")
@@ -230,26 +230,18 @@ def test_a_broken_link_is_explained_with_what_to_do(story, sign_in_as) -> None:
     page = browser.get("/clients/1/apps")
     assert "The link is broken: it was archived in XPM" in page.text
     assert "the next sync mends the link" in page.text
-    assert "Link to another record" in page.links()
+    assert "choose that one above" in page.text
 
 
-def test_the_apps_tab_compares_field_by_field(story, sign_in_as) -> None:
-    """CL-31, XPM-13: rows are fields; equal ones fade, different ones stand out and say which way they may go."""
+def test_the_apps_tab_shows_which_record_it_is_and_how_the_two_stand(story, sign_in_as) -> None:
+    """CL-31."""
     with story():
-        _client, _link = linked_client(held_fields={"manager": "Priya is not linked to a person in XPM"})
+        linked_client()
     page = sign_in_as("support").get("/clients/1/apps")
-    rows = {row.xpath("string(th)").strip(): row for row in page.all("//table[contains(@class,'compare')]//tr[td]")}
-    assert rows["Client name"].get("class") == "equal"
-    phone = rows["Phone"]
-    assert phone.get("class") == "differs"
-    here, _way, there, agreed = (" ".join(cell.text_content().split()) for cell in phone.xpath("td"))
-    assert (here, there, agreed) == ("09 555 0101", "09 555 0199", "09 555 0101")
-    assert phone.xpath(".//@title") == ["Both ways: the later change wins"]
-    assert rows["Website"].xpath(".//@title") == ["From XPM only, read-only here"]
-    assert rows["Company structure"].xpath(".//@title") == ["Read from XPM once, at the first import"]
-    assert "Held: Priya is not linked to a person in XPM" in rows["Manager"].text_content()
     assert "Remote identifier r-1" in page.text
+    assert "in step" in page.text
     assert "Why does my data not sync?" in page.text
+    assert page.links()["Side by side"] == "/clients/1/records"
 
 
 def test_the_checklist_is_answered_for_this_client(story, sign_in_as) -> None:
@@ -268,8 +260,9 @@ def test_a_client_without_a_link_says_so_and_how_to_make_one(story, sign_in_as) 
         make_connection()
     page = sign_in_as("support").get("/clients/1/apps")
     assert "This client is not linked to a record there." in page.text
-    assert page.links()["Choose the record"] == "/clients/1/records/1"
-    assert "Choose the record" not in sign_in_as("member").get("/clients/1/apps").links()
+    assert "By itself it goes there when its first proposal is accepted." in page.text
+    assert "Create it in XPM now" in page.buttons()
+    assert "Create it in XPM now" not in sign_in_as("member").get("/clients/1/apps").buttons()
 
 
 def test_without_any_app_the_tab_says_what_it_will_hold(story, sign_in_as) -> None:

@@ -12,18 +12,20 @@ from portal.domain.apps.accounts import (
     TokenSet,
     VendorCredentials,
 )
-from portal.domain.apps.linked import ClientLink, Conflict, ContactLink, Finding
+from portal.domain.apps.linked import ClientLink, Conflict, ContactLink, Finding, OutgoingClient, UnlinkedRecord
 from portal.domain.apps.states import (
     ConnectionState,
     IllegalMove,
     LinkState,
     Outcome,
+    OutgoingState,
     PushState,
     RunKind,
     RunState,
     RunTrigger,
 )
 from portal.domain.apps.syncs import RunItem, SyncRun
+from portal.domain.apps.ways import Ways, ways_of
 
 __all__ = [
     "CallSlot",
@@ -38,6 +40,8 @@ __all__ = [
     "IllegalMove",
     "LinkState",
     "Outcome",
+    "OutgoingClient",
+    "OutgoingState",
     "PushState",
     "RunItem",
     "RunKind",
@@ -46,5 +50,8 @@ __all__ = [
     "StaffLink",
     "SyncRun",
     "TokenSet",
+    "UnlinkedRecord",
     "VendorCredentials",
+    "Ways",
+    "ways_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import EncryptedText, JsonValue, UtcDateTime, db
 from portal.domain.apps.states import ConnectionState, IllegalMove
+from portal.domain.apps.ways import Ways, ways_of
+from portal.domain.planning import PULL, Policy, goes_out
 
 
 class TokenSet(db.Model):
@@ -102,14 +105,51 @@ class Connection(db.Model):
         return self.state == ConnectionState.CONNECTED
 
     @property
+    def ways(self) -> Ways:
+        return ways_of(self.app)
+
+    @property
     def direction(self) -> str:
         """'both', 'from_app' or 'to_app' (behaviour reference XP-20)."""
-        return self.settings.get("direction", "both")
+        return str(self.setting("direction"))
 
     @property
     def level(self) -> str:
         """'everything', 'name' or 'nothing'."""
-        return self.settings.get("level", "everything")
+        return str(self.setting("level"))
+
+    @property
+    def intake(self) -> str:
+        """'all': unknown records come in as new clients; 'chosen': they wait under Import.
+
+        A connection that only sends, or syncs nothing, brings nobody in unless an admin has said so (XP-20).
+        """
+        if "intake" not in self.settings and (self.direction == "to_app" or self.level == "nothing"):
+            return "chosen"
+        return str(self.setting("intake"))
+
+    @property
+    def new_clients(self) -> str:
+        """When a client made here is created there: 'at_once', 'first_invoice' or 'acceptance'."""
+        return str(self.setting("new_clients"))
+
+    def sends(self, fields: Iterable[str], contact_fields: Iterable[str] = ()) -> bool:
+        """Whether changes made here to any of these fields go out by themselves over this connection (XP-20)."""
+        ways = self.ways
+        policy = Policy(ways.short_name, self.direction, self.level, writes=ways.writes)
+        return any(goes_out(one, ways.client_fields.get(one, ""), policy) for one in fields) or any(
+            goes_out(one, ways.contact_fields.get(one, ""), policy, of_contact=True) for one in contact_fields
+        )
+
+    def owns(self, fields: Iterable[str]) -> bool:
+        """Whether the app's word counts for any of these fields: a change made here is put right by it."""
+        if self.direction == "to_app" or self.level != "everything":
+            return False
+        return any(self.ways.client_fields.get(one) == PULL for one in fields)
+
+    def setting(self, key: str) -> object:
+        """As an admin chose it, or the app's default."""
+        return self.settings.get(key, self.ways.defaults[key])
 
 
 class CallWindow(db.Model):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import JsonValue, UtcDateTime, db
 from portal.domain.apps.accounts import Connection
-from portal.domain.apps.states import LinkState, PushState
+from portal.domain.apps.states import LinkState, OutgoingState, PushState
 
 
 class ClientLink(db.Model):
@@ -40,7 +40,7 @@ class ClientLink(db.Model):
     remote_name: Mapped[str]
     state: Mapped[LinkState] = mapped_column(default=LinkState.LINKED)
     broken_why: Mapped[str] = mapped_column(default="")  # archived, deleted, vanished
-    made_by: Mapped[str] = mapped_column(default="name")  # name, import, person
+    made_by: Mapped[str] = mapped_column(default="name")  # name, import, person, created
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     agreed: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
     agreed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -56,16 +56,81 @@ class ClientLink(db.Model):
     push_lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     push_lease_by: Mapped[str | None]
     push_error: Mapped[str] = mapped_column(default="")
+    # Fields a person asked to send whatever the connection's settings say; empty again once they have been sent.
+    asked: Mapped[list[str]] = mapped_column(JsonValue, default=list)
+    choices: Mapped[dict[str, str]] = mapped_column(JsonValue, default=dict)  # choice list -> option (CL-32)
 
     connection: Mapped[Connection] = relationship()
 
-    def wants_push(self, now: datetime) -> None:
-        """Something here is to be sent; a broken link keeps it for later."""
+    def wants_push(self, now: datetime | None) -> None:
+        """Something here is to be sent; a broken link keeps it for later. None: the next run takes it along."""
+        is_waiting = self.push_state in (PushState.READY, PushState.SENDING)
+        self.push_next_at = now or (self.push_next_at if is_waiting else None)
         self.push_state = PushState.READY
         self.push_version += 1
         self.push_attempts = 0
-        self.push_next_at = now
         self.push_error = ""
+
+
+class UnlinkedRecord(db.Model):
+    """A record of an app nobody here is linked to, as last read; with what matching last said of it.
+
+    The verdict is advice for lists; whoever acts on a record matches it anew.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("connection_id", "remote_id"),
+        Index("ix_unlinked_record_verdict", "connection_id", "verdict", "name_key", "id"),
+        Index("ix_unlinked_record_name", "connection_id", "name_key", "id"),
+        Index("ix_unlinked_record_near", "connection_id", "near_key"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connection.id"))
+    remote_id: Mapped[str]
+    name: Mapped[str]
+    name_key: Mapped[str]  # what lists are sorted by
+    near_key: Mapped[str]
+    state: Mapped[str] = mapped_column(default="active")
+    kind: Mapped[str] = mapped_column(default="")  # customer, supplier; empty where the app does not say
+    record: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
+    digest: Mapped[str] = mapped_column(default="")
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    verdict: Mapped[str] = mapped_column(default="create")  # a matching.Kind
+    reason: Mapped[str] = mapped_column(default="")
+    client_id: Mapped[int | None] = mapped_column(ForeignKey("client.id", ondelete="SET NULL"))  # whom the verdict names
+
+
+class OutgoingClient(db.Model):
+    """A client that is to be created in an app, or linked there when it turns out to exist: the outbox for that.
+
+    The row goes when the link is made. `key` is the vendor's idempotency key, the same at every try.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("connection_id", "client_id"),
+        Index("ix_outgoing_client_client_id", "client_id"),
+        Index(
+            "ix_outgoing_client_due", "next_at",
+            sqlite_where=text("state IN ('ready', 'sending')"),
+            postgresql_where=text("state IN ('ready', 'sending')"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connection.id"))
+    client_id: Mapped[int] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
+    key: Mapped[str]
+    state: Mapped[OutgoingState] = mapped_column(default=OutgoingState.READY)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lease_by: Mapped[str | None]
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str] = mapped_column(default="")  # why it has not gone yet, or what a person has to settle
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    asked_by: Mapped[str] = mapped_column(default="System")
+
+    connection: Mapped[Connection] = relationship()
 
 
 class ContactLink(db.Model):

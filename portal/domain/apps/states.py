@@ -40,6 +40,8 @@ class RunKind(StrEnum):
 class RunTrigger(StrEnum):
     PERSON = "person"
     NIGHT = "night"
+    HOUR = "hour"
+    WAITING = "waiting"  # much waited to be sent, and a run takes it along in few calls
     COMMAND = "command"
     RESUME = "resume"
 
@@ -56,6 +58,13 @@ class PushState(StrEnum):
     FAILED = "failed"
 
 
+class OutgoingState(StrEnum):
+    READY = "ready"
+    SENDING = "sending"
+    ASKS = "asks"  # somebody there is, or may be, this client: a person decides
+    FAILED = "failed"
+
+
 class Outcome(StrEnum):
     """What a run did about one record."""
 
@@ -63,6 +72,8 @@ class Outcome(StrEnum):
     LINKED = "linked"
     UPDATED = "updated"  # taken from the app
     PUSHED = "pushed"  # sent to the app
+    CREATED_THERE = "created_there"  # a client from here, made in the app
+    OFFERED = "offered"  # waits under Import until somebody chooses it
     CONFLICT = "conflict"
     UNCHANGED = "unchanged"
     NEAR_MATCH = "near_match"

@@ -84,4 +84,5 @@ class RunItem(db.Model):
     client_version: Mapped[int | None]
     is_included: Mapped[bool] = mapped_column(default=True)
     left_out: Mapped[list[str]] = mapped_column(JsonValue, default=list)  # fields unticked in a preview
+    chosen: Mapped[bool] = mapped_column(default=False)  # a person said so, whatever matching says
     applied: Mapped[str] = mapped_column(default="")  # in a preview: what applying it came to

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from portal.db import db
-from portal.domain import activity, clients
+from portal.domain import activity, clients, outgoing
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import PushState
 from portal.domain.client_csv.reading import plan
@@ -53,9 +53,10 @@ class Held(Exception):
 
 @dataclass
 class Done:
-    """What was done. `link_ids` are the links whose apps are now to be told."""
+    """What was done. `link_ids` are links whose apps are now to be told, `outgoing_ids` clients to be created in apps."""
 
     link_ids: list[int] = field(default_factory=list)
+    outgoing_ids: list[int] = field(default_factory=list)
     results: dict[str, int] = field(default_factory=dict)
     finished: bool = True
 
@@ -99,7 +100,7 @@ def apply(
             if not lease.keep(tell()):
                 done.finished = False
                 return done
-            done.link_ids += _apply_unit(row_ids, by, tell())
+            _apply_unit(row_ids, by, tell(), done)
             so_far += len(row_ids)
             if progress is not None:
                 progress(so_far, total)
@@ -123,18 +124,21 @@ def _units(upload_id: int) -> list[list[int]]:
     return list(units.values())
 
 
-def _apply_unit(row_ids: list[int], by: Actor, now: datetime) -> list[int]:
-    """All rows of one client in one transaction. Gives back the links to be sent."""
+def _apply_unit(row_ids: list[int], by: Actor, now: datetime, done: Done) -> None:
+    """All rows of one client in one transaction."""
     try:
         rows = _still_to_do(row_ids)
         if not rows:
             db.session.rollback()
-            return []
+            return
+        is_new = rows[0].client_id is None
         client = _write(rows, by, now)
         links = to_send(client)
+        going = [row.id for row in outgoing.note_new(client, by=by, now=now)] if is_new else []
         count_done(rows)
         db.session.commit()
-        return links
+        done.link_ids += links
+        done.outgoing_ids += going
     except Held as held:
         db.session.rollback()
         _give_up(row_ids, RowResult.HELD, str(held))
@@ -142,7 +146,6 @@ def _apply_unit(row_ids: list[int], by: Actor, now: datetime) -> list[int]:
         db.session.rollback()
         log.exception("rows %s of a CSV import could not be written", row_ids)
         _give_up(row_ids, RowResult.FAILED, "The portal could not save this client. The log of the portal says why.")
-    return []
 
 
 def to_send(client: Client) -> list[int]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import activity, clients
+from portal.domain import activity, clients, outgoing
 from portal.domain.activity import Actor, Verb
 from portal.domain.client_csv.applying import Done, NotNow, Progress, count_done, for_clients, to_send
 from portal.domain.client_csv.uploads import CsvRow, CsvUpload, Lease, RowResult, UploadState
@@ -109,9 +109,20 @@ def _archive_created(client: Client, rows: list[CsvRow], by: Actor, now: datetim
         _say(rows, f"Left as it is: {client.name} has been linked to an app since.")
     elif client.version != made:
         _say(rows, f"Left as it is: {client.name} has been changed since.")
+    elif not _stays_here(client, by, now):
+        _say(rows, f"Left as it is: {client.name} is being created in an app at this moment.")
     else:
         clients.archive(client, by=by, now=now)
         _say(rows, "Archived.")
+
+
+def _stays_here(client: Client, by: Actor, now: datetime) -> bool:
+    """What was to be created in apps is taken back; False when that cannot be stopped any more."""
+    try:
+        taken = [outgoing.take_back(row, by=by, now=now) for row in outgoing.for_client(client)]
+    except outgoing.UnderWay:
+        return False
+    return all(taken)
 
 
 def _put_back(client: Client, row: CsvRow, by: Actor, now: datetime) -> str:

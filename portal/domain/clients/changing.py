@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 
 from portal.db import db
 from portal.domain import activity
 from portal.domain.activity import Actor, Verb
-from portal.domain.apps import ClientLink
+from portal.domain.apps import ClientLink, Connection, OutgoingClient, OutgoingState
 from portal.domain.clients.models import CONTACT_EDITABLE, EDITABLE, Client, Contact, StaleEdit
 from portal.domain.clients.standing import index_for_search, refresh_sync_state
 from portal.domain.people import User
@@ -98,7 +98,9 @@ def edit(
     activity.record(
         Verb.CLIENT_CHANGED, by=by, now=now, client_id=client.id, what=activity.field_names(changes), changes=changes
     )
-    ask_for_push(client, now)
+    ask_for_push(client, now, fields)
+    if "name" in fields:
+        _look_there_again(client, now)
     return True
 
 
@@ -122,13 +124,37 @@ def touched(client: Client, now: datetime) -> None:
     index_for_search([client.id])
 
 
-def ask_for_push(client: Client, now: datetime) -> list[ClientLink]:
-    """Every linked record that can take changes is to be brought in step; gives back the links asked."""
+def ask_for_push(
+    client: Client, now: datetime, fields: Collection[str] | None = None, contact_fields: Collection[str] = ()
+) -> list[ClientLink]:
+    """The linked records this change concerns are to be brought in step; gives back the links asked.
+
+    `fields` None: a person wants them all looked at, whatever changed. A connection that is set to carry none of what
+    changed is not called: a phone number is no news where only names travel (XP-20).
+    """
     asked = []
     for link in client.links:
-        if link.connection.direction != "from_app" and link.connection.level != "nothing":
+        if _concerns(link.connection, fields, contact_fields):
             link.wants_push(now)
             asked.append(link)
     if asked:
         refresh_sync_state(client)
     return asked
+
+
+def _concerns(connection: Connection, fields: Collection[str] | None, contact_fields: Collection[str]) -> bool:
+    if fields is None:
+        return connection.level != "nothing"
+    return connection.sends(fields, contact_fields) or connection.owns(fields)
+
+
+def _look_there_again(client: Client, now: datetime) -> None:
+    """It has another name: what kept it from being created in an app may be over."""
+    db.session.execute(
+        update(OutgoingClient)
+        .where(
+            OutgoingClient.client_id == client.id,
+            OutgoingClient.state.in_((OutgoingState.ASKS, OutgoingState.FAILED)),
+        )
+        .values(state=OutgoingState.READY, next_at=now, reason="")
+    )

@@ -25,7 +25,7 @@ def add_contact(client: Client, values: Mapping[str, Any], *, by: Actor, now: da
     db.session.flush()
     activity.record(Verb.CONTACT_ADDED, by=by, now=now, client_id=client.id, contact=contact.name, **facts)
     touched(client, now)
-    ask_for_push(client, now)
+    ask_for_push(client, now, (), ("name",))
     return contact
 
 
@@ -48,7 +48,7 @@ def edit_contact(contact: Contact, values: Mapping[str, Any], *, by: Actor, now:
         changes=changes,
     )  # fmt: skip
     touched(contact.client, now)
-    ask_for_push(contact.client, now)
+    ask_for_push(contact.client, now, (), [one["field"] for one in changes])
     return True
 
 

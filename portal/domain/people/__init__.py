@@ -15,7 +15,6 @@ from portal.domain.people.firm import (
     change_firm,
     found_firm,
     the_firm,
-    the_firm_in_short,
 )
 from portal.domain.people.models import ALLOWED, Firm, May, ResetLink, Role, SignIn, SignInAttempt, User
 from portal.domain.people.staff_links import StaffTaken, link_staff, unlink_staff
@@ -46,6 +45,6 @@ __all__ = [
     "ResetLink", "Role", "SignIn", "SignInAttempt", "StaffTaken", "StaleSettings", "User", "WeakPassword",
     "change_firm", "change_role", "change_user", "create_user", "deactivate", "entrance", "everyone", "found_firm",
     "has_users", "link_staff", "make_reset_link", "open_reset_link", "password_problem", "passwords", "prefer",
-    "reactivate", "second_factor", "sessions", "set_password", "staff_links", "the_firm", "the_firm_in_short",
+    "reactivate", "second_factor", "sessions", "set_password", "staff_links", "the_firm",
     "unlink_staff", "use_reset_link", "user_by_id",
 ]  # fmt: skip

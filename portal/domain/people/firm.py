@@ -25,8 +25,6 @@ FIRM_FIELDS = {
 
 
 _THE_FIRM = select(Firm).order_by(Firm.id).limit(1)
-_firm = Firm.__table__.c
-_IN_SHORT = select(_firm.name, _firm.time_zone, _firm.locale).order_by(_firm.id).limit(1)
 
 
 class FirmInShort(NamedTuple):
@@ -44,12 +42,6 @@ class StaleSettings(Exception):
 def the_firm() -> Firm | None:
     """None until the portal has been set up."""
     return db.session.scalar(_THE_FIRM)
-
-
-def the_firm_in_short() -> FirmInShort | None:
-    """As `the_firm`, without opening what is encrypted: asked for with every page."""
-    row = db.session.execute(_IN_SHORT).first()
-    return None if row is None else FirmInShort(*row)
 
 
 def found_firm(name: str, *, now: datetime, **details: str) -> Firm:

@@ -11,7 +11,9 @@ from portal.db import db
 from portal.domain.apps import Outcome, RunItem, SyncRun
 
 # What a person may tick in a preview: the outcomes that applying it would bring about.
-TICKABLE = (Outcome.CONFLICT, Outcome.BROKEN, Outcome.UPDATED, Outcome.PUSHED, Outcome.LINKED, Outcome.CREATED)
+TICKABLE = (
+    Outcome.CONFLICT, Outcome.BROKEN, Outcome.UPDATED, Outcome.PUSHED, Outcome.LINKED, Outcome.CREATED, Outcome.SKIPPED,
+)  # fmt: skip
 
 
 def is_tickable(item: RunItem) -> bool:

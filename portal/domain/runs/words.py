@@ -13,7 +13,7 @@ LONG = timedelta(hours=1)  # XPM-11, AP-15: a run past this is not normal
 IN_ORDER = (
     Outcome.FAILED, Outcome.QUARANTINED, Outcome.CONFLICT, Outcome.NEAR_MATCH, Outcome.AMBIGUOUS, Outcome.TAKEN,
     Outcome.BROKEN, Outcome.HELD_BACK, Outcome.UPDATED, Outcome.PUSHED, Outcome.LINKED, Outcome.CREATED,
-    Outcome.SKIPPED, Outcome.UNCHANGED,
+    Outcome.CREATED_THERE, Outcome.OFFERED, Outcome.SKIPPED, Outcome.UNCHANGED,
 )  # fmt: skip
 NEEDS_A_PERSON = (Outcome.NEAR_MATCH, Outcome.AMBIGUOUS, Outcome.TAKEN)
 
@@ -23,6 +23,8 @@ DID: dict[Outcome, tuple[str, str]] = {
     Outcome.LINKED: ("linked", "linked"),
     Outcome.UPDATED: ("updated", "updated"),
     Outcome.PUSHED: ("sent", "sent"),
+    Outcome.CREATED_THERE: ("created there", "created there"),
+    Outcome.OFFERED: ("waits under Import", "wait under Import"),
     Outcome.CONFLICT: ("conflict", "conflicts"),
     Outcome.UNCHANGED: ("unchanged", "unchanged"),
     Outcome.NEAR_MATCH: ("near match", "near matches"),
@@ -39,8 +41,10 @@ WOULD_DO: dict[Outcome, tuple[str, str]] = DID | {
     Outcome.LINKED: ("to link", "to link"),
     Outcome.UPDATED: ("to update", "to update"),
     Outcome.PUSHED: ("to send", "to send"),
+    Outcome.CREATED_THERE: ("to create there", "to create there"),
     Outcome.UNCHANGED: ("nothing to do", "nothing to do"),
     Outcome.BROKEN: ("link that breaks", "links that break"),
+    Outcome.CREATED_THERE: ("to create there", "to create there"),
 }
 
 STATE_WORDS: dict[RunState, str] = {
@@ -61,6 +65,7 @@ PHASES: dict[str, str] = {
     "planning": "Working out what changed",
     "applying": "Bringing clients in step",
     "sending": "Sending our changes",
+    "creating": "Creating our new clients there",
     "ending": "Finishing",
 }
 
@@ -75,7 +80,7 @@ class Progress:
     rate: float
     seconds_left: int | None
     calls: int
-    allowance: int
+    allowance: int | None
     used_today: int
     is_over_an_hour: bool
     running_for: timedelta
@@ -122,8 +127,8 @@ def took(run: SyncRun, now: datetime) -> timedelta | None:
     return max((run.ended_at or now) - run.started_at, timedelta())
 
 
-def progress(run: SyncRun, now: datetime, *, used_today: int = 0, allowance: int = 0) -> Progress:
-    """How far it is. The two figures are the vendor's allowance for the day and how much of it is used."""
+def progress(run: SyncRun, now: datetime, *, used_today: int = 0, allowance: int | None = None) -> Progress:
+    """How far it is. The two figures are the vendor's allowance for the day, None: there is none, and its use."""
     left = max(run.total - run.done, 0)
     running_for = took(run, now) or timedelta()
     return Progress(

@@ -5,40 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, request
-from wtforms import PasswordField, RadioField, StringField
+from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Length, Optional
 
 from portal import integrations
-from portal.adapters.base import AppInfo, Flow
 from portal.db import db
 from portal.domain import connections
 from portal.domain.apps import Connection, ConnectionState, IllegalMove
-from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
 from portal.domain.people import May
 from portal.domain.records import AccountRecord
 from portal.web.apps import screen
+from portal.web.apps.client_settings import EnableForm, hints, travels
 from portal.web.apps.lookups import app_or_404, here_or_404, now
-from portal.web.forms import Form, choices
+from portal.web.forms import Form
 from portal.web.guard import actor, current_person, needs, writes_on_get
 from portal.web.render import done, go_to, refused, render
-
-# What each way a field can travel is called when somebody decides about a connection.
-TRAVELS = {
-    Flow.TWO_WAY: "in step both ways",
-    Flow.PULL: "from {app} only, read-only here",
-    Flow.PULL_ONCE: "with the first import only",
-    Flow.PUSH: "to {app} only",
-}
 
 
 class CredentialsForm(Form):
     client_id = StringField("Client id", [DataRequired("Paste the client id."), Length(max=200)])
     client_secret = PasswordField("Client secret", [Length(max=500)])
-
-
-class EnableForm(Form):
-    direction = RadioField(connections.LABELS["direction"], choices=choices(connections.DIRECTIONS.items()))
-    level = RadioField(connections.LABELS["level"], choices=choices(connections.LEVELS.items()))
 
 
 @screen.route("/<slug>/credentials", methods=["GET", "POST"])
@@ -96,13 +82,10 @@ def start_consent(slug: str) -> Response:
 @writes_on_get(reason="vendors send people back by GET; the single-use state, bound to the person, guards it")
 def callback() -> Response:
     """Where the vendor sends a person back to (fault row 41): nothing is stored unless everything fits."""
-    answer = request.args
     if request.method != "GET":
         return render("apps/consent_problem.html", status=405, told="Open this address in a browser.")
     try:
-        consent = integrations.finish_consent(
-            answer.get("state", ""), answer.get("code", ""), current_person(), now(), error=answer.get("error", "")
-        )
+        consent = integrations.finish_consent(request.args, current_person(), now())
     except integrations.ConsentProblem as told:
         db.session.rollback()
         return render("apps/consent_problem.html", status=400, told=str(told))
@@ -118,7 +101,7 @@ def _mend(consent: integrations.Consent) -> Response:
     account = _reached(consent, connection)
     if account is None:
         names = [one.name for one in consent.accounts]
-        db.session.delete(consent.token_set)
+        connections.drop_tokens(consent.token_set)
         db.session.commit()
         return render("apps/another_account.html", status=409, app=app, connection=connection, names=names)
     connections.reconnect(connection, account, consent.token_set, app=app.name, by=actor(), now=now())
@@ -141,7 +124,7 @@ def _offer(consent: integrations.Consent) -> Response:
         elif connection.state == ConnectionState.CHOOSING:
             fresh.append(connection)
     if not mended and not fresh:
-        db.session.delete(consent.token_set)
+        connections.drop_tokens(consent.token_set)
     db.session.commit()
     if len(fresh) == 1:
         return done("", "apps.enablement", connection_id=fresh[0].id)
@@ -176,11 +159,14 @@ def enablement(connection_id: int) -> Response:
     if connection.state != ConnectionState.CHOOSING:
         said = "" if request.method == "GET" else "It is enabled already."
         return done(said, "apps.panel", tone="info", connection_id=connection.id)
-    form = EnableForm(data={**connections.DEFAULTS, **connection.settings})
+    form = EnableForm.for_connection(connection)
     values: dict[str, Any] = {
         "here": here,
         "form": form,
-        "travels": travels(here.app),
+        "hints": hints(connection),
+        "travels": travels(here.app, connection),
+        "shared": connections.sharing_sign_in(connection),
+        "name_of": connections.label,
         "linked": connections.linked(connection),
         "earlier": connections.earlier(connection),
     }
@@ -188,9 +174,8 @@ def enablement(connection_id: int) -> Response:
         return render("apps/enablement.html", blocks=("form",), **values)
     if not form.validate():
         return refused("apps/enablement.html", "form", **values)
-    wanted = {"direction": form.direction.data, "level": form.level.data}
     try:
-        connections.enable(connection, wanted, app=here.app.name, by=actor(), now=now())
+        connections.enable(connection, form.data, app=here.app.name, by=actor(), now=now())
     except IllegalMove:  # two browsers at once: the other one was quicker
         db.session.rollback()
         return done("It is enabled already.", "apps.panel", tone="info", connection_id=connection_id)
@@ -209,7 +194,8 @@ def disconnection(connection_id: int) -> Response:
     if request.method == "GET":
         return render(
             "apps/disconnection.html", here=here, linked=connections.linked(here.connection),
-            waiting=connections.waiting_to_be_sent(here.connection),
+            waiting=connections.waiting_to_be_sent(here.connection), name_of=connections.label,
+            shared=connections.sharing_sign_in(here.connection),
         )  # fmt: skip
     name, was_choosing = here.connection.account_name, here.connection.state == ConnectionState.CHOOSING
     told = integrations.disconnect(here.connection) if here.connection.token_set_id is not None else True
@@ -224,16 +210,3 @@ def disconnection(connection_id: int) -> Response:
     if not told:
         said += f" {here.app.name} could not be told just now: remove this portal there too, under its connected apps."
     return done(said, "apps.index", tone="ok" if told else "warn")
-
-
-def travels(app: AppInfo) -> list[tuple[str, str]]:
-    """(how, which fields), for what is kept in step: 'in step both ways' -> 'Client name, Address, …'."""
-    lines = []
-    for flow, words in TRAVELS.items():
-        fields = [CLIENT_FIELDS[name] for name, way in app.client_fields.items() if way == flow]
-        people = [CONTACT_FIELDS[name].lower() for name, way in app.contact_fields.items() if way == flow]
-        if fields or people:
-            said = ", ".join(fields)
-            of_contacts = f"contacts’ {', '.join(one.removeprefix('contact ') for one in people)}" if people else ""
-            lines.append((words.format(app=app.short_name), "; ".join(filter(None, (said, of_contacts)))))
-    return lines

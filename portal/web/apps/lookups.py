@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from flask import abort, request
+from flask import abort, request, url_for
 
 from portal import integrations
 from portal.adapters.base import AppInfo
@@ -62,6 +62,11 @@ def running_words(run: SyncRun) -> str:
     return {RunKind.SYNC: "A sync", RunKind.PREVIEW: "A preview", RunKind.APPLY: "A preview being applied"}[
         RunKind(run.kind)
     ]
+
+
+def import_address(connection: Connection) -> str:
+    """Where clients of this account are chosen to come in."""
+    return url_for("apps.import_clients", connection_id=connection.id)
 
 
 @screen.app_template_filter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -9,16 +10,18 @@ from flask import Response, request
 
 from portal import integrations, sync
 from portal.db import db
-from portal.domain import connections, nights, runs
+from portal.domain import connections, nights, runs, unlinked
 from portal.domain.apps import Connection, ConnectionState, RunKind, RunTrigger, SyncRun
 from portal.domain.people import May
 from portal.web import formats
 from portal.web.apps import screen
-from portal.web.apps.lookups import Here, asked_id, here_or_404, now, running_words
+from portal.web.apps.client_settings import by_itself, in_force, travels
+from portal.web.apps.lookups import Here, asked_id, here_or_404, import_address, now, running_words
 from portal.web.guard import actor, current_person, needs
 from portal.web.render import done, is_fragment, render
 
 PAGE = 15
+UNPROVEN = re.compile(r"\s*This needs a (live check|check against a live account)\.$", re.IGNORECASE)
 
 
 @screen.get("/<int:connection_id>")
@@ -75,6 +78,8 @@ def progress_values(connection: Connection, run: SyncRun | None, at: datetime) -
         "whom_to_ask": connections.admins(),
         "may_run": current_person().may(May.RUN_SYNCS),
         "may_manage": current_person().may(May.MANAGE_APPS),
+        "calls_today": used,
+        "calls_a_day": per_day,
         "is_fragment": is_fragment(),
         "took": runs.took(run, at) if run is not None else None,
         "watch_at": None,
@@ -87,16 +92,22 @@ def _panel_values(here: Here, at: datetime) -> dict[str, Any]:
     before = asked_id("before")
     shown = runs.recent(connection, PAGE + 1, before or None)
     firm = formats.firm()
-    next_run = None
-    if firm is not None and connection.is_usable and connections.runs_at_night(connection):
-        next_run = nights.next_start(at, firm.time_zone)
     return {
         "here": here,
         "at": at,
         "last": runs.latest_ended(connection),
         "failed": _failed(connection),
         "held": held,
-        "next_run": f"tonight {next_run.astimezone(formats.zone()):%H:%M}" if next_run else "",
+        "next_run": _next_run(here, at, firm.time_zone) if firm is not None else "",
+        "import_at": import_address(connection),
+        "to_import": unlinked.waiting(connection.id),
+        "facts": [one for one in connection.reference.get("facts", {}).items() if one[1] != connection.account_name],
+        "shared": connections.sharing_sign_in(connection),
+        "name_of": connections.label,
+        "in_force": in_force(connection, here.app),
+        "travels": travels(here.app, connection),
+        "limits": [limit_said(one) for one in here.app.limits_said],
+        "columns": {one for one in ("created_there", "offered") if any(run.counts.get(one) for run in shown)},
         "time_zone": firm.time_zone if firm else "",
         "linked": connections.linked(connection),
         "waiting": connections.waiting_to_be_sent(connection),
@@ -109,6 +120,23 @@ def _panel_values(here: Here, at: datetime) -> dict[str, Any]:
         "is_first_page": not before,
         **progress_values(connection, runs.latest_open(connection), at),
     }
+
+
+def _next_run(here: Here, at: datetime, zone: str) -> str:
+    """'tonight 00:00', 'about 15:02'; empty while nothing runs by itself."""
+    if not here.connection.is_usable or not connections.runs_at_night(here.connection):
+        return ""
+    if here.app.sync_every is None:
+        return f"tonight {nights.next_start(at, zone).astimezone(formats.zone()):%H:%M}"
+    last = here.connection.last_synced_at
+    due = max(at, last + here.app.sync_every) if last is not None else at
+    return f"about {due.astimezone(formats.zone()):%H:%M}, {by_itself(here.app)}"
+
+
+def limit_said(text: str) -> tuple[str, bool]:
+    """What an app says of its limits, and whether only the vendor's live service can prove it."""
+    shown = UNPROVEN.sub("", text)
+    return shown, shown != text or "live check" in text.lower()
 
 
 def _failed(connection: Connection) -> SyncRun | None:

@@ -10,10 +10,11 @@ from portal import sync
 from portal.db import db
 from portal.domain import runs
 from portal.domain.apps import Outcome, RunItem, RunKind, RunState, RunTrigger, SyncRun
+from portal.domain.import_choices import is_chosen
 from portal.domain.people import May
 from portal.domain.records import client_from_json
 from portal.web.apps import screen
-from portal.web.apps.lookups import Here, asked_id, asked_outcome, here_or_404, now, run_or_404
+from portal.web.apps.lookups import Here, asked_id, asked_outcome, here_or_404, import_address, now, run_or_404
 from portal.web.apps.panel import already_running, progress_values
 from portal.web.apps.plan_rows import incoming, shown_rows
 from portal.web.apps.runs import page_link, tell_when_ended
@@ -35,15 +36,28 @@ MEANING: dict[Outcome, str] = {
     Outcome.PUSHED: "Changed here since both sides last agreed.",
     Outcome.LINKED: "Exactly the same name, and nobody else is meant: client and record become one.",
     Outcome.CREATED: "Nobody here has this name: each comes in as a new lead.",
+    Outcome.CREATED_THERE: "Made here and not there yet: each is created in the app.",
+    Outcome.OFFERED: "Nobody here has this name: these wait under Import until somebody chooses them.",
     Outcome.SKIPPED: "Left out on purpose.",
     Outcome.HELD_BACK: "Moved meanwhile.",
     Outcome.UNCHANGED: "",
+}
+# The same where the rows are what somebody chose under Import.
+MEANING_CHOSEN = MEANING | {
+    Outcome.LINKED: "Client and record become one; what is empty here is filled. Nothing is sent by this: what differs "
+    "travels with the next sync, the way the connection is set.",
+    Outcome.CREATED: "Each comes in as a new lead.",
+    Outcome.SKIPPED: "They stay out of every sync until somebody brings them in.",
+    Outcome.NEAR_MATCH: "Somebody here has nearly this name by now: these wait and need a choice of their own.",
+    Outcome.AMBIGUOUS: "The name exists more than once: these wait and need a choice of their own.",
+    Outcome.TAKEN: "The client meant has another record: nothing happens to these.",
 }
 TICKED = "ticks-changed"  # the event the bar with the count listens for
 
 # What came of a row when its preview was applied, by what the run noted on it.
 CAME_OF_IT: dict[str, str] = {
     Outcome.CREATED: "created", Outcome.LINKED: "linked", Outcome.UPDATED: "updated", Outcome.PUSHED: "sent",
+    Outcome.CREATED_THERE: "created there", Outcome.OFFERED: "waits under Import",
     Outcome.CONFLICT: "updated; what lost is kept as a conflict", Outcome.BROKEN: "link marked as broken",
     Outcome.NEAR_MATCH: "not done: waits under Matches", Outcome.AMBIGUOUS: "not done: waits under Matches",
     Outcome.TAKEN: "not done: waits under Matches", Outcome.FAILED: "did not work",
@@ -147,7 +161,10 @@ def _values(here: Here, found: SyncRun) -> dict[str, Any]:
         "application": application,
         "overtaken": runs.overtaken_by(found) if application is None else None,
         "link": lambda **changed: page_link("apps.preview", here, found, outcome, name, **changed),
-        "meaning": MEANING,
+        "meaning": MEANING_CHOSEN if is_chosen(found) else MEANING,
+        "is_chosen": is_chosen(found),
+        "again": _again(found),
+        "import_at": import_address(here.connection),
         "waits_under_matches": runs.overtaken_by(found) is not None or application is not None,
         "may_tick": may_tick and application is None and bool(ticked),
         **_row_values(here, page.rows),
@@ -173,12 +190,17 @@ def _row_values(here: Here, items: list[RunItem]) -> dict[str, Any]:
 
 def came_of_it(item: RunItem) -> tuple[str, str]:
     """What applying did about this row, and the tone to say it in; both empty before."""
-    if item.outcome in runs.NEEDS_A_PERSON or item.outcome == Outcome.SKIPPED:
+    if item.outcome in runs.NEEDS_A_PERSON:
         return "", ""
     if item.applied in CAME_OF_IT:
         went_well = item.applied in (*runs.TICKABLE, Outcome.UNCHANGED, "done")
         return CAME_OF_IT[item.applied], "ok" if went_well else "warn"
     return item.applied, "warn" if item.applied.startswith("held back") else "muted"
+
+
+def _again(found: SyncRun) -> str:
+    """Where to make one like it anew; empty: with the button that makes previews."""
+    return url_for("apps.import_clients", connection_id=found.connection_id) if is_chosen(found) else ""
 
 
 def _incoming(item: RunItem) -> list[tuple[str, str]]:

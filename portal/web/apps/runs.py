@@ -15,7 +15,7 @@ from portal.domain.apps import IllegalMove, RunKind, RunState, SyncRun
 from portal.domain.csv_cells import safe_cell
 from portal.domain.people import May
 from portal.web.apps import screen
-from portal.web.apps.lookups import Here, asked_id, asked_outcome, here_or_404, now, run_or_404
+from portal.web.apps.lookups import Here, asked_id, asked_outcome, here_or_404, import_address, now, run_or_404
 from portal.web.apps.panel import progress_values
 from portal.web.apps.plan_rows import plain_text, shown_rows
 from portal.web.guard import actor, needs
@@ -129,6 +129,7 @@ def _run_values(here: Here, found: SyncRun) -> dict[str, Any]:
         "rows_of": lambda item: shown_rows(item, here.app.short_name),
         "link": lambda **changed: page_link("apps.run", here, found, outcome, name, **changed),
         "is_held": found.state == RunState.HELD,
+        "import_at": import_address(here.connection),
         **progress_values(here.connection, found, at),
     }
 

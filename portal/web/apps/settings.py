@@ -1,4 +1,4 @@
-"""/apps/<connection>/settings: direction, level, nights; what was read of the account beside its clients."""
+"""/apps/<connection>/settings: what an admin chooses; what was read of the account beside its clients."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from flask import Response, request
-from wtforms import BooleanField
 
 from portal.db import db
 from portal.domain import connections
 from portal.domain.people import May
 from portal.web.apps import screen
-from portal.web.apps.connect import EnableForm, travels
+from portal.web.apps.client_settings import SettingsForm, by_itself, hints, travels
 from portal.web.apps.lookups import here_or_404, now
 from portal.web.guard import actor, needs
 from portal.web.render import done, refused, render
-
-
-class SettingsForm(EnableForm):
-    nightly = BooleanField("Sync every night")
 
 
 @screen.route("/<int:connection_id>/settings", methods=["GET", "POST"])
@@ -27,17 +22,21 @@ class SettingsForm(EnableForm):
 def settings(connection_id: int) -> Response:
     here = here_or_404(connection_id, lock=request.method == "POST")
     connection = here.connection
-    form = SettingsForm(data={**connections.DEFAULTS, **connection.settings})
+    form = SettingsForm.for_connection(connection)
     read_at = connection.reference.get("read_at")
     values: dict[str, Any] = {
         "here": here,
         "form": form,
-        "travels": travels(here.app),
+        "hints": hints(connection),
+        "by_itself": by_itself(here.app),
+        "travels": travels(here.app, connection),
+        "shared": connections.sharing_sign_in(connection),
+        "name_of": connections.label,
         "staff": connections.staff(connection),
-        "lists": [(words, connection.reference.get(key, [])) for key, words in
-                  (("categories", "Job categories"), ("templates", "Job templates"))],
+        "lists": [(name.capitalize(), entries) for name, entries in connection.reference.get("lists", {}).items()],
+        "tracked": connection.reference.get("choices", []),
         "read_at": datetime.fromisoformat(read_at) if read_at else None,
-    }  # fmt: skip
+    }
     if request.method == "GET":
         return render("apps/settings.html", blocks=("form",), **values)
     if not form.validate():

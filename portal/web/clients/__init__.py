@@ -12,6 +12,17 @@ from flask import Blueprint
 
 screen = Blueprint("clients", __name__, url_prefix="/clients")
 
-for _name in ("listing", "bulk", "page", "edit", "contacts", "mappings", "csv_import"):
+for _name in (
+    "listing",
+    "bulk",
+    "page",
+    "edit",
+    "contacts",
+    "mappings",
+    "creations",
+    "side_by_side",
+    "csv_import",
+    "app_import",
+):
     if find_spec(f"{__name__}.{_name}") is not None:
         import_module(f"{__name__}.{_name}")

@@ -268,7 +268,10 @@ def _doors() -> dict[str, Any]:
     return {
         "columns": COLUMNS,
         "recent": client_csv.recent(now()),
-        "apps": [(known[one.app].name, one.account_name, url_for("apps.panel", connection_id=one.id)) for one in found],
+        "apps": [
+            (known[one.app].name, one.account_name, url_for("apps.import_clients", connection_id=one.id))
+            for one in found
+        ],
         "max_rows": client_csv.MAX_ROWS,
         "max_mb": client_csv.MAX_BYTES // 1_000_000,
         "at": now(),

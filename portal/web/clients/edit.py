@@ -10,7 +10,7 @@ from flask import Response, request, url_for
 from portal import sync
 from portal.adapters.base import AppInfo
 from portal.db import db
-from portal.domain import client_page, clients, once, owned_fields
+from portal.domain import client_page, clients, connections, mappings, once, outgoing, owned_fields
 from portal.domain.clients import Client
 from portal.domain.people import May, User
 from portal.domain.records import Address
@@ -28,11 +28,23 @@ from portal.web.clients.lookups import Origins, apps, client_or_404, locked_or_4
 from portal.web.guard import actor, needs
 from portal.web.render import done, refused, render
 
+NEW_GOES = {
+    "at_once": "at once",
+    "first_invoice": "with its first invoice",
+    "acceptance": "when its first proposal is accepted",
+}
+
 
 @screen.get("/new")
 @needs(May.EDIT_CLIENTS)
 def new() -> Response:
-    return render("clients/new.html", form=NewClientForm(once=once.fresh()), structures=STRUCTURES, alike=[])
+    return render("clients/new.html", form=NewClientForm(once=once.fresh()), **_around_new())
+
+
+def _around_new() -> dict[str, Any]:
+    """What the page of a new client shows beside its form."""
+    goes = [f"{name} {NEW_GOES[moment]}" for name, moment in mappings.where_new_ones_go()]
+    return {"structures": STRUCTURES, "alike": [], "goes": goes}
 
 
 @screen.post("/new")
@@ -44,20 +56,31 @@ def create() -> Response:
     if made:
         return _made_already(made)
     if not form.validate():
-        return refused("clients/new.html", "form", form=form, structures=STRUCTURES, alike=[])
+        return refused("clients/new.html", "form", form=form, **_around_new())
     values = form.values()
     alike = [] if request.form.get("anyway") else clients.same_or_near(values["name"])
     if alike:
-        return refused("clients/new.html", "form", form=form, structures=STRUCTURES, alike=alike)
+        return refused("clients/new.html", "form", form=form, **_around_new() | {"alike": alike})
     mark = once.claim(form.once.data or "", now())
     if mark is None:
         return _made_already(once.made_of(form.once.data or "") or 0)
     contacts = [form.contact()] if form.contact()["name"] else []
     client = clients.create(values.pop("name"), by=actor(), now=now(), contacts=contacts, **values)
     mark.made = client.id
+    going = outgoing.note_new(client, by=actor(), now=now())
+    said = f"{client.name} is created, as a lead. {_goes_to([connections.label(row.connection) for row in going])}"
+    ids = [row.id for row in going]
     db.session.commit()
-    said = f"{client.name} is created, as a lead."
-    return done(f"{said} It reaches an app once it is linked to a record there.", ".page", client_id=client.id)
+    if ids:
+        sync.create_there_soon(ids)
+    return done(said, ".page", client_id=client.id)
+
+
+def _goes_to(names: list[str]) -> str:
+    """Where a client just made goes by itself."""
+    if names:
+        return f"It is being created in {' and '.join(names)}."
+    return "It reaches an app once it is linked to a record there or created there, on its Apps tab."
 
 
 def _made_already(client_id: int) -> Response:

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response, current_app, request, stream_with_context, url_for
 
-from portal import integrations
 from portal.db import reading
 from portal.domain import client_list
 from portal.domain.client_list import (
@@ -23,7 +22,7 @@ from portal.domain.client_list import export as exporting
 from portal.domain.people import May
 from portal.web import formats
 from portal.web.clients import screen
-from portal.web.clients.rows import rows
+from portal.web.clients.rows import app_names, rows
 from portal.web.guard import current_person, needs
 from portal.web.render import render
 
@@ -52,7 +51,7 @@ def index() -> Response:
         columns=_columns(view),
         chips=_chips(view, chosen),
         chosen=chosen,
-        apps=_app_names(chosen) if chosen.apps else [],
+        apps=app_names(chosen) if chosen.apps else [],
         status_words=STATUS_WORDS,
         sync_words=SYNC_WORDS,
         acts=acts,
@@ -119,20 +118,11 @@ def _chips(view: Filters, chosen: Choices) -> list[tuple[str, str]]:
     if view.group is not None:
         found.append((f"Group: {chosen.groups[view.group]}", {"group": None}))
     if view.app is not None:
-        name = dict(_app_names(chosen))[view.app]
+        name = dict(app_names(chosen))[view.app]
         found.append((f"In {name}" if view.is_linked else f"Not in {name}", {"app": None, "is_linked": True}))
     if view.sync:
         found.append((f"Sync: {SYNC_WORDS[view.sync]}", {"sync": ""}))
     return [(words, url_for(".index") + view.query(**without)) for words, without in found]
-
-
-def _app_names(chosen: Choices) -> list[tuple[int, str]]:
-    """Each connection by the app's short name, with its account where two would look alike."""
-    names = [integrations.app_info(one.app).short_name for one in chosen.apps]
-    return [
-        (one.connection_id, name if names.count(name) == 1 else f"{name} {one.account}")
-        for one, name in zip(chosen.apps, names, strict=True)
-    ]
 
 
 def _beginnings() -> list[tuple[str, str]]:

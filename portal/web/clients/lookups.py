@@ -10,7 +10,7 @@ from flask import abort, url_for
 
 from portal import integrations
 from portal.adapters.base import AppInfo
-from portal.domain import client_page, clients
+from portal.domain import client_page, clients, connections
 from portal.domain.apps import ClientLink, PushState, SyncRun
 from portal.domain.clients import Client, Contact
 from portal.domain.planning import is_blank
@@ -43,8 +43,7 @@ def waiting(client: Client) -> list[ClientLink]:
 
 def on_its_way(client: Client) -> str:
     """What a saved page adds about the apps: ' It is being sent to XPM.' or nothing."""
-    known = apps()
-    names = [known[link.connection.app].short_name for link in waiting(client) if link.connection.app in known]
+    names = [connections.label(link.connection) for link in waiting(client)]
     return f" It is being sent to {' and '.join(names)}." if names else ""
 
 

@@ -13,14 +13,14 @@ from markupsafe import Markup
 
 from portal import sync
 from portal.db import db, reading
-from portal.domain import activity, client_page, clients, links, owned_fields
+from portal.domain import activity, client_page, clients, connections, links, owned_fields
 from portal.domain.activity import Activity, Origin
-from portal.domain.apps import Connection, LinkState
-from portal.domain.client_page import whole
+from portal.domain.apps import LinkState, OutgoingClient
 from portal.domain.clients import Client, ClientStatus
 from portal.domain.csv_cells import safe_cell
 from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
 from portal.domain.people import May
+from portal.domain.side_by_side import whole
 from portal.web import formats
 from portal.web.clients import screen
 from portal.web.clients.lookups import Origins, apps, client_or_404, locked_or_404, now, on_its_way, waiting
@@ -50,30 +50,15 @@ def page(client_id: int) -> Response:
     """Summary."""
     client = client_or_404(client_id)
     origins = Origins(client, owned_fields.owners(client, apps()))
-    held = links.open_conflicts(client)
     log = activity.log(client_id=client.id, limit=client_page.RECENT)
     return render(
         "clients/page.html",
         blocks=("sync_state", "contacts"),
         origins=origins,
-        conflicts=[_conflict(client, one) for one in held],
+        conflicts=shown_conflicts(client),
         lines=_lines(log[: client_page.RECENT]),
         **frame_of(client, "summary"),
     )
-
-
-@screen.get("/<int:client_id>/apps")
-@needs(May.SEE_CLIENTS)
-def mappings(client_id: int) -> Response:
-    """How this client stands with each app, field by field (CL-30, XPM-13)."""
-    client, known = client_or_404(client_id), apps()
-    found = [client_page.compared(client, link, known[link.connection.app]) for link in _known_links(client)]
-    free = [
-        client_page.unlinked(client, connection, known[connection.app])
-        for connection in client_page.connections_without(client)
-        if connection.app in known
-    ]
-    return render("clients/apps.html", blocks=("sync_state",), found=found, free=free, **frame_of(client, "apps"))
 
 
 @screen.get("/<int:client_id>/activity")
@@ -148,7 +133,7 @@ def put_back(client_id: int, conflict_id: int) -> Response:
     conflict = client_page.conflict(client, conflict_id)
     if conflict is None:
         return _settled_already(client)
-    app = _app_name(client_page.connection_of(conflict))
+    app = connections.label(client_page.connection_of(conflict))
     links.swap_conflict(conflict, by=actor(), now=now(), app=app)
     said = f"Put back.{on_its_way(client)}"
     ids = [link.id for link in waiting(client)]
@@ -164,7 +149,7 @@ def keep_as_is(client_id: int, conflict_id: int) -> Response:
     conflict = client_page.conflict(client, conflict_id)
     if conflict is None:
         return _settled_already(client)
-    links.dismiss_conflict(conflict, by=actor(), now=now(), app=_app_name(client_page.connection_of(conflict)))
+    links.dismiss_conflict(conflict, by=actor(), now=now(), app=connections.label(client_page.connection_of(conflict)))
     db.session.commit()
     return done("Kept as it is. The other value stays in the activity log.", ".page", client_id=client.id)
 
@@ -188,31 +173,23 @@ def _settled_already(client: Client) -> Response:
     return done("That conflict is settled already.", ".page", tone="info", client_id=client.id)
 
 
-def _app_name(connection: Connection) -> str:
-    app = apps().get(connection.app)
-    return app.short_name if app else connection.app
-
-
-def _known_links(client: Client) -> list[Any]:
-    known = apps()
-    return [link for link in client.links if link.connection.app in known]
-
-
 def frame_of(client: Client, tab: str) -> dict[str, Any]:
     """What every tab of a client shows: its head, its tabs, and how its changes stand on their way out."""
-    known, person = apps(), current_person()
-    marks = [_mark(link, known[link.connection.app].short_name) for link in _known_links(client)]
+    person, sending = current_person(), client_page.sending(client, now())
+    marks = [_mark(one.link, one.name) for one in sending]
     return {
         "client": client,
         "tab": tab,
         "tabs": [
             ("summary", "Summary", url_for(".page", client_id=client.id)),
             ("apps", "Apps", url_for(".mappings", client_id=client.id)),
+            ("side_by_side", "Side by side", url_for(".side_by_side", client_id=client.id)),
             ("activity", "Activity", url_for(".log", client_id=client.id)),
         ],
         "marks": marks,
+        "to_come": [_outgoing_mark(row) for row in client_page.outgoing_of(client)],
         "status_means": STATUS_MEANS[client.status],
-        "sending": client_page.sending(client, known, now()),
+        "sending": sending,
         "seen_version": request.args.get("seen", client.version, type=int),
         "may_edit": person.may(May.EDIT_CLIENTS),
         "may_sync": person.may(May.SEE_CLIENTS),
@@ -222,7 +199,7 @@ def frame_of(client: Client, tab: str) -> dict[str, Any]:
 
 
 def _poll_address(tab: str, client: Client) -> str:
-    endpoint = {"apps": ".mappings"}.get(tab, ".page")
+    endpoint = {"apps": ".mappings", "side_by_side": ".side_by_side"}.get(tab, ".page")
     return url_for(endpoint, client_id=client.id, seen=request.args.get("seen", client.version, type=int))
 
 
@@ -241,11 +218,23 @@ def _mark(link: Any, name: str) -> tuple[str, str, str]:
     return name, "in step", "calm"
 
 
+def _outgoing_mark(row: OutgoingClient) -> tuple[str, str, str]:
+    words, tone = {"asks": ("asks who this is", "warn"), "failed": ("not created", "bad")}.get(
+        row.state, ("being created", "info")
+    )
+    return connections.label(row.connection), words, tone
+
+
+def shown_conflicts(client: Client) -> list[dict[str, Any]]:
+    """What is open between here and the apps, as templates show it."""
+    return [_conflict(client, one) for one in links.open_conflicts(client)]
+
+
 def _conflict(client: Client, held: Any) -> dict[str, Any]:
     contact = next((one for one in client.contacts if one.id == held.contact_id), None)
     label = (CONTACT_FIELDS if held.contact_id else CLIENT_FIELDS).get(held.field, held.field)
     won, lost = (held.here, held.there) if held.winner == "here" else (held.there, held.here)
-    app = _app_name(client_page.connection_of(held))
+    app = connections.label(client_page.connection_of(held))
     return {
         "id": held.id, "label": f"{contact.name}: {label}" if contact else label, "app": app,
         "won": formats.value(whole(held.field, won)), "lost": formats.value(whole(held.field, lost)),

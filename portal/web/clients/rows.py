@@ -11,7 +11,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from portal import integrations
+from portal.domain.apps import ways_of
 from portal.domain.client_list import STATUS_WORDS, SYNC_WORDS, Choices, Page, Row
 from portal.web import formats
 
@@ -30,7 +30,7 @@ FIRST_RIGHT_TO_LEFT = "\u0590"  # no character before it is written from right t
 
 def rows(page: Page, chosen: Choices, *, can_tick: bool) -> Markup:
     """The page's rows; with a box to tick for those who may do something to many clients."""
-    names = {one.connection_id: integrations.app_info(one.app).short_name for one in chosen.apps}
+    names = dict(app_names(chosen))
     times = formats.ago_and_exact(row.changed_at for row in page.rows)
     known: dict[tuple[tuple[int, str], ...], tuple[tuple[str, str], ...]] = {}
     made = []
@@ -44,6 +44,15 @@ def rows(page: Page, chosen: Choices, *, can_tick: bool) -> Markup:
         name = f"<a id=c{id} href=/clients/{id}{_direction(row.name)}>{escape(row.name)}</a>{_groups(row)}"
         made.append(f'<tr><td>{tick}<td>{name}{middle}<td title="{exactly}">{changed}\n')
     return Markup("".join(made))  # noqa: S704  # every text in it is a date of ours or was escaped
+
+
+def app_names(chosen: Choices) -> list[tuple[int, str]]:
+    """Each connection by the app's short name, with its account where two would look alike (fault row 38)."""
+    names = [ways_of(one.app).short_name for one in chosen.apps]
+    return [
+        (one.connection_id, name if names.count(name) == 1 else f"{name} ({one.account})")
+        for one, name in zip(chosen.apps, names, strict=True)
+    ]
 
 
 def _direction(name: str) -> str:
