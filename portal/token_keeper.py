@@ -237,8 +237,8 @@ class TokenKeeper:
 def keep_new(engine: Engine, *, vendor: str, client_id: str, tokens: Tokens, now: datetime) -> int:
     """Store the tokens of a new consent at once; the id of the set.
 
-    A person who signed in before at the same vendor has a set already, by which other accounts may live. It takes the new
-    tokens, unless these may do less than the old ones.
+    A person who signed in before at the same vendor has a set already, by which other accounts may live. It takes the
+    new tokens, unless these may do less than the old ones.
     """
     values = {
         "access_token": tokens.access_token, "refresh_token": tokens.refresh_token, "expires_at": tokens.expires_at,

@@ -1,8 +1,8 @@
 """The pretend app with the manners of a ledger: one name once, revisions, idempotency keys, batches, lost answers.
 
-    made = ledger(monkeypatch, [record("r-1", "Acme Corp")])
-    made.app.lose("create")      # the next creation is done and its answer lost
-    made.app.refuse("write", RateLimited(…))
+made = ledger(monkeypatch, [record("r-1", "Acme Corp")])
+made.app.lose("create")      # the next creation is done and its answer lost
+made.app.refuse("write", RateLimited(…))
 """
 
 from __future__ import annotations

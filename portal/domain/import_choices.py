@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from portal.domain.apps import RunKind, SyncRun
+from portal.domain.apps import RunKind, SyncRun, ways_of
+from portal.domain.carrying import Terms
 
 CHOSEN = "chosen"  # the phase of a preview that was made of such choices
 _TO = "to-"
@@ -67,6 +68,21 @@ def choices_from(values: Iterable[str]) -> tuple[dict[int, Choice], list[int]]:
 
 def _is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 16
+
+
+def waits_because(terms: Terms, app: str) -> str:
+    """Why a record nobody here is like does not come in by itself over this connection; empty when it does (XP-20).
+
+    To only send is a reason where somebody narrowed the connection to that; where it is the app's usual way it says
+    nothing of who comes in, and the intake alone decides.
+    """
+    if terms.level == "nothing":
+        return "the connection is set to sync nothing; it comes in when somebody chooses it under Import"
+    if terms.direction == "to_app" and ways_of(terms.app).directions[0] != "to_app":
+        return f"the connection only sends to {app}; it comes in when somebody chooses it under Import"
+    if terms.intake == "chosen":
+        return "no client here has this name; it comes in when somebody chooses it under Import"
+    return ""
 
 
 def is_chosen(run: SyncRun) -> bool:

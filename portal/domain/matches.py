@@ -17,8 +17,10 @@ from portal.db import db
 from portal.domain import links, unlinked
 from portal.domain.activity import Actor
 from portal.domain.apps import ClientLink, Connection, Finding
+from portal.domain.carrying import Terms
 from portal.domain.clients import Client
 from portal.domain.findings import LEFT_OUT
+from portal.domain.import_choices import waits_because
 from portal.domain.records import ClientRecord, client_from_json
 from portal.domain.unlinked import Noted
 
@@ -67,8 +69,7 @@ def name_of(link: ClientLink) -> str:
 
 def comes_in_by_itself(finding: Finding) -> bool:
     """Whether a sync brings this record in once it is like nobody here; otherwise it waits under Import."""
-    connection = db.session.get_one(Connection, finding.connection_id)
-    return (connection.intake, connection.direction == "to_app", connection.level == "nothing") == ("all", False, False)
+    return not waits_because(Terms.of(db.session.get_one(Connection, finding.connection_id)), "")
 
 
 def take_back(link: ClientLink, *, by: Actor, now: datetime, app: str) -> None:

@@ -238,7 +238,7 @@ class RecordChange:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to be created. `record` has no identifier yet; `key` is the same at every try (36 characters at most)."""
+    """A record to be created. `record` has no identifier yet; `key` (at most 36 letters) is the same at every try."""
 
     record: ClientRecord
     key: str

@@ -45,6 +45,20 @@ def close_for(connection_id: int, remote_id: str, state: str, now: datetime, by:
     unlinked.forget(connection_id, [remote_id])
 
 
+def close_all(remote_ids: Sequence[str], connection_id: int, state: str, now: datetime, by: str) -> None:
+    """As `close_for`, for several."""
+    db.session.execute(
+        update(Finding)
+        .where(
+            Finding.connection_id == connection_id, Finding.remote_id.in_(remote_ids),
+            Finding.state.in_(("open", LEFT_OUT)),
+        )
+        .values(state=state, settled_at=now, settled_by=by)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+    unlinked.forget(connection_id, list(remote_ids))
+
+
 def no_longer_holds(connection_id: int, remote_ids: Sequence[str], now: datetime) -> None:
     """What was open about these records is over by itself: the records went, or match nobody any more."""
     for start in range(0, len(remote_ids), AT_ONCE):

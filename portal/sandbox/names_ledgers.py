@@ -18,7 +18,7 @@ ONLY_THERE = 0.15  # of the shared ones, as many again that nobody else knows
 
 
 def ledger_side(app: str, count: int, seed: int, *, percent: int) -> Iterator[Record]:
-    """About `percent` of the current clients of a practice of `count`, then some of its own; the same for the same seed.
+    """About `percent` of a practice's current clients, of `count`, then some of its own; the same for the same seed.
 
     Records are those of `names.generate_clients`, with identifiers of their own and a word in `twin`: exact, near,
     phone (another number), or none.

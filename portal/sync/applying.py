@@ -15,10 +15,12 @@ from portal.domain import carrying, clients, findings, links
 from portal.domain.apps import ClientLink, Connection, ContactLink, Outcome, RunItem
 from portal.domain.carrying import Context
 from portal.domain.clients import Client
+from portal.domain.import_choices import waits_because
 from portal.domain.matching import Candidate, Index, Kind, Match
 from portal.domain.planning import Plan, Times, plan
 from portal.domain.records import ClientRecord, Quarantined
 from portal.sync.creating import Newcomers
+from portal.sync.linking import NewLinks
 from portal.sync.runs import Watch
 from portal.sync.unlinked_records import OF_KIND, Unlinked
 
@@ -38,12 +40,15 @@ class Applier:
     index: Index
     watch: Watch
     unlinked: Unlinked
+    in_batches: bool = False  # links are made with the next few; a preview applies them one by one, as they are ticked
     offered_because: str = field(init=False)  # why a record nobody is like does not come in by itself
     newcomers: Newcomers = field(init=False)
+    new_links: NewLinks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.offered_because = offered_because(self.context)
+        self.offered_because = waits_because(self.context.connection, self.context.app)
         self.newcomers = Newcomers(self.run_id, self.context, self.index, self.watch, self.unlinked)
+        self.new_links = NewLinks(self)
 
     def apply(self, record: ClientRecord, left_out: set[str] | None = None) -> Outcome | None:
         """One record, one commit. None when there was nothing to say. Never raises for what is the record's own fault.
@@ -57,7 +62,14 @@ class Applier:
             return None
         if match.kind == Kind.CREATE:
             return self._offer(record, match) if self.offered_because else self.bring_in(record, match)
+        if match.kind == Kind.LINK and self.in_batches:
+            self.new_links.add(record, match)
+            return Outcome.LINKED
         return self._guarded(record, match, lambda: self._apply(record, match, left_out or set()))
+
+    def link_alone(self, record: ClientRecord, match: Match) -> None:
+        """One of a batch that failed."""
+        self._guarded(record, match, lambda: self._link(record, match, set()))
 
     def bring_in(self, record: ClientRecord, match: Match) -> Outcome:
         """As a client of its own, with the next few."""
@@ -110,6 +122,7 @@ class Applier:
 
     def finish(self) -> None:
         """What is done in batches, or was left undone by a run that was killed."""
+        self.new_links.flush()
         self.newcomers.finish()
         self.unlinked.flush()
 
@@ -141,23 +154,35 @@ class Applier:
             client, connection, record, by=context.by, now=context.now, reason=match.reason, made_by=made_by,
             app=context.app,
         )  # fmt: skip
-        made = plan_for(client, link, [], record, context).without(left_out).pulls_only()
-        carrying.apply_here(client, link, [], record, made, context, may_send=False)
         self.index.take(client.id, match.candidates[0].name, record.remote_id)
         self.unlinked.came_in([record.remote_id])
-        self._item(Outcome.LINKED, record, client_id=client.id, reason=match.reason, plan=rows_of(made))
+        for item in self.meet(client, link, record, match.reason, left_out):
+            if item["outcome"] == Outcome.CONFLICT:
+                self.watch.count(Outcome.CONFLICT)
+            db.session.connection().execute(_ITEM, item)
+        return Outcome.LINKED
+
+    def meet(
+        self, client: Client, link: ClientLink, record: ClientRecord, reason: str,
+        left_out: frozenset[str] | set[str] = frozenset(),
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Carry out what a link made just now asks for here; the run's rows about it, still to be written."""
+        made = plan_for(client, link, [], record, self.context).without(set(left_out)).pulls_only()
+        carrying.apply_here(client, link, [], record, made, self.context, may_send=False)
+        told: dict[str, Any] = {"remote_id": record.remote_id, "name": record.name, "client_id": client.id}
+        items = [self._values(Outcome.LINKED, reason=reason, plan=rows_of(made), **told)]
         if made.conflicts:
             both = [row for row in rows_of(made) if row["action"].startswith("conflict")]
-            self._item(Outcome.CONFLICT, record, client_id=client.id, reason=made.conflicts[0].why, plan=both)
-            self.watch.count(Outcome.CONFLICT)
-        return Outcome.LINKED
+            items.append(self._values(Outcome.CONFLICT, reason=made.conflicts[0].why, plan=both, **told))
+        return items
 
     def _linked(self, record: ClientRecord, left_out: set[str]) -> Outcome | None:
         client, link, contact_links = load(self.context.connection.id, record.remote_id)
         broken = links.broken_because(record, self.context.app)
         if broken:
             return self._break(client, link, record, broken)
-        links.mend(client, link, self.context)
+        if not links.mend(client, link, record, self.context):
+            return self._stays_broken(client, link, record)
         made = plan_for(client, link, contact_links, record, self.context).without(left_out).pulls_only()
         carrying.apply_here(client, link, contact_links, record, made, self.context, may_send=False)
         if made.conflicts:
@@ -173,8 +198,13 @@ class Applier:
         if not links.mark_broken(client, link, why, self.context):
             return None
         link.seen = record.as_json()
-        link.seen_digest = ""
         self._item(Outcome.BROKEN, record, client_id=client.id, reason=why)
+        return Outcome.BROKEN
+
+    def _stays_broken(self, client: Client, link: ClientLink, record: ClientRecord) -> Outcome:
+        """Told once: the record is remembered as it is, so that it counts as known until it changes again."""
+        link.seen, link.seen_digest = record.as_json(), record.digest()
+        self._item(Outcome.BROKEN, record, client_id=client.id, reason=link.broken_why)
         return Outcome.BROKEN
 
     def vanish(self, remote_id: str) -> None:
@@ -204,18 +234,17 @@ class Applier:
         self, outcome: Outcome, remote_id: str, name: str, client_id: int | None, reason: str,
         record: dict[str, Any] | None = None, plan: list[dict[str, Any]] | None = None,
     ) -> None:  # fmt: skip
-        values = {
+        values = self._values(outcome, remote_id, name, client_id, reason, record, plan)
+        db.session.connection().execute(_ITEM, values)
+
+    def _values(
+        self, outcome: Outcome, remote_id: str, name: str, client_id: int | None, reason: str,
+        record: dict[str, Any] | None = None, plan: list[dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        return {
             "run_id": self.run_id, "outcome": outcome, "client_id": client_id, "remote_id": remote_id, "name": name,
             "reason": reason, "plan": plan or [], "record": record, "is_included": True, "left_out": [], "applied": "",
         }  # fmt: skip
-        db.session.connection().execute(_ITEM, values)
-
-
-def offered_because(context: Context) -> str:
-    """Why new records do not come in by themselves over this connection; empty when they do (XP-20)."""
-    if context.connection.intake == "chosen":
-        return "no client here has this name; it comes in when somebody chooses it under Import"
-    return ""
 
 
 def load(connection_id: int, remote_id: str) -> tuple[Client, ClientLink, list[ContactLink]]:

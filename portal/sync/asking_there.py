@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from portal.adapters.base import ClientAdapter, NotThere, Session
 from portal.db import db
@@ -96,7 +96,7 @@ def put_on_the_list(wanted: Wanted, verdict: Verdict, context: Context) -> None:
 
 def _linked(connection_id: int, ids: Sequence[str], name: str | None) -> dict[str, str]:
     """Remote id -> the client here that is linked to it, by name."""
-    which = ClientLink.remote_id.in_(ids)
+    which: ColumnElement[bool] = ClientLink.remote_id.in_(ids)
     if name is not None:
         which = or_(which, ClientLink.remote_name == name)
     rows = db.session.execute(

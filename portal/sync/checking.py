@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.db import db
 from portal.domain.apps import ClientLink
@@ -27,13 +27,14 @@ def danger(known: dict[str, Known], reading: Reading, missing: list[str], *, mea
     """What the run would take away, of all that is linked. Counted before anything is written.
 
     `means_gone`: a record that is missing from the app's list is no longer there. Where it is not so, nothing happens
-    to its link, and yet a list that lacks so many is one nobody should act upon.
+    to its link, and yet a list that lacks so many is one nobody should act upon. Clients created there from here do not
+    count then: such an app may not list them before something is booked for them.
     """
     if not known:
         return Danger(0, 0, 0)
     linked = sum(1 for one in known.values() if not one.is_broken)
     orphaned, blanked = len(missing) if means_gone else 0, 0
-    absent = 0 if means_gone else len(missing)
+    absent = 0 if means_gone else len(missing) - _created([known[one].link_id for one in missing])
     candidates: list[tuple[int, ClientRecord]] = []
     for record in reading.records():
         link = known.get(record.remote_id)
@@ -47,6 +48,16 @@ def danger(known: dict[str, Known], reading: Reading, missing: list[str], *, mea
             blanked += _blanked(candidates)
             candidates = []
     return Danger(linked, blanked + _blanked(candidates), orphaned, absent)
+
+
+def _created(link_ids: list[int]) -> int:
+    """How many of these were created there from here."""
+    count = 0
+    for start in range(0, len(link_ids), BATCH):
+        some = ClientLink.id.in_(link_ids[start : start + BATCH])
+        query = select(func.count()).select_from(ClientLink).where(some, ClientLink.made_by == "created")
+        count += db.session.scalar(query) or 0
+    return count
 
 
 def _blanked(candidates: list[tuple[int, ClientRecord]]) -> int:

@@ -11,10 +11,11 @@ from portal.domain import carrying, links, outgoing, unlinked
 from portal.domain.apps import ClientLink, LinkState, Outcome, PushState, RunItem
 from portal.domain.carrying import Context
 from portal.domain.clients import Client
+from portal.domain.import_choices import waits_because
 from portal.domain.matching import Index, Kind, Match
 from portal.domain.planning import Plan
 from portal.domain.records import ClientRecord, client_from_json
-from portal.sync.applying import load, offered_because, plan_for, rows_of
+from portal.sync.applying import load, plan_for, rows_of
 from portal.sync.runs import Watch
 from portal.sync.unlinked_records import OF_KIND, Unlinked
 
@@ -33,7 +34,7 @@ class Previewer:
         self.watch = watch
         self._rows: list[dict[str, Any]] = []
         self._looked_at: set[str] = set()  # records that have their row, or need none
-        self._offered_because = offered_because(context)
+        self._offered_because = waits_because(context.connection, context.app)
 
     def look_at(self, record: ClientRecord) -> None:
         """One record: what would happen to it."""

@@ -107,7 +107,7 @@ def _sort_out(reading: Reading, record: ClientRecord, link: Known) -> None:
     if record.state != RecordState.ACTIVE:
         is_as_it_was = link.is_broken
     else:
-        is_as_it_was = not link.is_broken and link.digest == record.digest()
+        is_as_it_was = link.digest == record.digest()  # a link that broke has none, until its record has been judged
     if is_as_it_was:
         reading.unchanged += 1
     else:

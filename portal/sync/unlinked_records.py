@@ -83,6 +83,7 @@ class Unlinked:
 
     def match_again(self, applier: Applier, reading: Reading) -> None:
         """Every record that waits, by the names and links as they are now. The session must be in no transaction."""
+        applier.new_links.flush()
         applier.newcomers.flush()
         self.flush()
         to_apply, met, changes = self._judge_all(applier, reading)
@@ -100,6 +101,7 @@ class Unlinked:
             for record in records:
                 applier.apply(record)
                 applier.watch.step(0)
+        applier.new_links.flush()
         applier.newcomers.flush()
         self.flush()
 

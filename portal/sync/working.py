@@ -101,7 +101,7 @@ def _sync(job: Job, known: dict[str, Known], loose: Unlinked, reading: Reading) 
         return
     if danger.is_held and not job.force:
         raise checking.Dangerous(danger.sentence(context.app))
-    applier = Applier(job.run_id, context, index, watch, loose)
+    applier = Applier(job.run_id, context, index, watch, loose, in_batches=True)
     loose.forget_gone()
     watch.phase("applying", reading.kept + len(missing) + len(reading.quarantined))
     for record in reading.records():

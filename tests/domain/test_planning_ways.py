@@ -210,6 +210,8 @@ def test_contacts_go_when_a_person_asks_for_it() -> None:
 def test_contacts_respect_direction_and_level(policy: dict[str, str], comes: bool, goes: bool) -> None:
     """XP-20."""
     two_way = {"name": TWO_WAY, "email": TWO_WAY}
-    pairs = made(there={"contacts": (SAM,)}, contacts=(person(2, name="Ana"),), contact_fields=two_way, **policy).pairings
+    pairs = made(
+        there={"contacts": (SAM,)}, contacts=(person(2, name="Ana"),), contact_fields=two_way, **policy
+    ).pairings
     assert any(pair.here is None for pair in pairs) is comes
     assert any(pair.there is None for pair in pairs) is goes

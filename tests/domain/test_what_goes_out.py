@@ -45,7 +45,9 @@ def asked(client: Client) -> set[str]:
         ({"website": "https://acme.example"}, {"xpm"}),  # kept there: it puts the value right
     ],
 )
-def test_a_change_concerns_only_the_apps_that_carry_it(acme: Client, values: dict[str, str], expected: set[str]) -> None:
+def test_a_change_concerns_only_the_apps_that_carry_it(
+    acme: Client, values: dict[str, str], expected: set[str]
+) -> None:
     """CL-35, XP-20."""
     clients.edit(acme, values, by=PRIYA, now=now())
     assert asked(acme) == expected

@@ -1,4 +1,4 @@
-"""Adding an app takes the four steps docs/adding-an-app.md names, and nothing else. Each app here has taken them all."""
+"""Adding an app takes the four steps docs/adding-an-app.md names, and nothing else. Each app has taken them all."""
 
 from __future__ import annotations
 

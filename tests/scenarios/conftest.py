@@ -9,22 +9,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import integrations
 from portal.config import Settings
 from portal.db import db
-from portal.domain import clients
-from portal.domain.activity import Actor, Origin
+from portal.domain import clients, connections
+from portal.domain.activity import Activity, Actor, Origin, Verb
 from portal.domain.apps import (
     ClientLink,
     Connection,
@@ -39,12 +41,14 @@ from portal.domain.apps import (
     ways_of,
 )
 from portal.domain.clients import Client
+from portal.domain.records import AccountRecord
 from portal.sandbox.client import Control
 from portal.sandbox.server import Running, running_sandbox
 from portal.sandbox.vendor import addresses
 from tests import cast
 from tests.scenarios.apps import SIDES, XPM, Side
 
+Result = TypeVar("Result")
 PRIYA = Actor("Priya Sharma", Origin.SCREEN)
 CLIENT_ID, CLIENT_SECRET = "counterpart-sandbox", "sandbox-secret"
 WIDE = {"intake": "all", "direction": "both", "level": "everything"}
@@ -129,6 +133,10 @@ class World:
         values = {"vendor": self.side.vendor, "tenant": self.tenant} | values
         self.control.fault(kind, path=path or self.side.lists, **values)
 
+    def sign_in_fault(self, kind: str, **values: Any) -> None:
+        """For requests of new tokens; these name no account."""
+        self.control.fault(kind, **{"vendor": self.side.sign_in, "path": self.side.token_path} | values)
+
     def answer_with(self, *records: str) -> None:
         """From now on the list there is these texts, whatever is in them."""
         *before, last = self.side.listing(*records)
@@ -190,6 +198,36 @@ class World:
     def token_calls(self) -> int:
         return len(self.control.calls(vendor=self.side.sign_in, path=self.side.token_path, limit=5000))
 
+    def token_set(self) -> TokenSet:
+        db.session.expire_all()
+        found = self.connection().token_set
+        assert found is not None
+        return found
+
+    def run_out(self) -> None:
+        """The access token is over."""
+        self.token_set().expires_at = self.now()
+        db.session.commit()
+
+    def reconnect(self) -> None:
+        """A person signs in again and reaches the same account."""
+        connection = self.connection()
+        account = AccountRecord(connection.account_id, connection.account_name, "")
+        tokens = mint(self.control, self.side.slug, self.tenant)
+        connections.reconnect(connection, account, tokens, app=self.side.slug, by=PRIYA, now=self.now())
+        db.session.commit()
+
+    def told(self, verb: Verb) -> int:
+        """How often this was recorded about this connection."""
+        query = select(func.count()).where(Activity.verb == verb, Activity.connection_id == self.connection_id)
+        return db.session.scalar(query) or 0
+
+    def apart(self, act: Callable[[], Result]) -> Result:
+        """As a request or another worker would do it: with nothing of this test's session."""
+        db.session.remove()
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(act).result()
+
 
 @pytest.fixture
 def make_world(
@@ -242,8 +280,10 @@ class Flying:
         self.by_itself = False  # then whoever naps really does
 
     def __call__(self, seconds: float) -> None:
+        if self.by_itself:
+            return time.sleep(seconds)
         self.passed += seconds
-        self._traveller.shift(timedelta(seconds=seconds))
+        return self._traveller.shift(timedelta(seconds=seconds))
 
     def to(self, moment: datetime | None) -> None:
         """Until then, and a second more."""

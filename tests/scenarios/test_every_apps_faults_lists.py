@@ -20,10 +20,11 @@ MOST_CALLS = 30  # of a run over three pages, whatever the list does
 
 
 @pytest.fixture
-def five(any_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def five(any_world: World, flying: Flying, monkeypatch: pytest.MonkeyPatch) -> World:
     """Five clients in step; from now on a page of a list holds two."""
     any_world.create_there(*FIVE)
     any_world.done()
+    flying(2)  # a list with records of the very second is read twice where its length is counted first
     for name, value in any_world.side.small_pages:
         monkeypatch.setattr(name, value)
     any_world.control.clear_calls()
@@ -171,7 +172,6 @@ def test_records_that_end_there_break_their_links_and_are_not_made_again(five: W
     assert five.names_there() == ["Rimu Ltd", "Totara Ltd"]
 
 
-@pytest.mark.xfail(reason="a broken link mends itself whatever the record is called now", strict=False)
 def test_an_identifier_that_comes_back_for_somebody_else_is_not_taken_for_the_old_client(five: World) -> None:
     """Fault row 28: the link stays marked, and the client keeps its own name, until a person has looked."""
     side = five.side

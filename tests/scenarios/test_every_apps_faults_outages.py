@@ -13,8 +13,8 @@ import pytest
 from portal import integrations
 from portal.db import db
 from portal.domain import outgoing
-from portal.domain.apps import Outcome, OutgoingClient, PushState, RunState, SyncRun
-from portal.sync import recover, send, work
+from portal.domain.apps import ClientLink, Outcome, OutgoingClient, OutgoingState, PushState, RunState, SyncRun
+from portal.sync import create_there, recover, send, work
 from tests import cast
 from tests.adapters.raw_server import saying
 from tests.adapters.test_transport import own_certificate
@@ -99,6 +99,42 @@ def test_a_long_rest_ends_the_run_and_it_goes_on_by_itself_while_others_sync(thr
     assert "Miro Ltd" in three.names()
 
 
+def waiting(world: World) -> tuple[ClientLink | None, int]:
+    """A change that waits to be sent, where the app takes changes, and a client that waits to be created there."""
+    row = outgoing.ask(cast.make_client("Matai Ltd"), world.connection(), by=PRIYA, now=world.now())
+    db.session.commit()
+    row_id, takes_changes = row.id, integrations.app_info(world.side.slug).writes_clients
+    return world.edit(world.client("Rimu Ltd"), name="Rimu Limited") if takes_changes else None, row_id
+
+
+def test_a_write_that_is_told_to_wait_goes_out_once_when_its_time_has_come(three: World, flying: Flying) -> None:
+    """Fault row 17: waited for when it is short, put down when it is long."""
+    link, row_id = waiting(three)
+    three.fault("rate_limited", path=three.side.writes, retry_after="3600", seconds=3600)
+    for act in ([lambda: send(link.id)] if link else []) + [lambda: create_there(row_id)]:
+        assert act() == Outcome.FAILED
+    row = outgoing.get(row_id)
+    assert row is not None
+    assert row.next_at is not None
+    assert row.state == OutgoingState.READY
+    assert row.next_at - three.now() > timedelta(minutes=50)
+    if link is not None:
+        db.session.refresh(link)
+        assert link.push_state == PushState.READY
+        assert link.push_next_at is not None
+        assert link.push_next_at - three.now() > timedelta(minutes=50)
+    db.session.commit()
+    three.control.clear_faults()
+    three.control.clear_calls()
+    flying(3700)
+    three.fault("rate_limited", path=three.side.writes, retry_after="2", times=1)
+    three.done()
+    assert db.session.get(OutgoingClient, row_id) is None
+    if three.side.slug != "digits":  # whose books show nobody without a transaction
+        assert three.names_there() == ["Kauri Ltd", "Matai Ltd", "Rimu Limited", "Totara Ltd"]
+    assert len([call for call in three.calls(three.side.writes) if call["status"] == 429]) == 1
+
+
 def test_a_storm_of_429s_costs_few_calls(three: World, flying: Flying) -> None:
     """Fault row 17."""
     three.fault("rate_limited", retry_after="2")
@@ -155,12 +191,11 @@ def test_the_days_calls_are_used_up_and_it_goes_on_tomorrow(
 def test_ten_bad_minutes_cost_few_calls_and_end_by_themselves(three: World, flying: Flying) -> None:
     """Fault row 19: what waits to be sent or created waits on; another app does not notice."""
     beside, info = other_app(three), integrations.app_info(three.side.slug)
-    row = outgoing.ask(cast.make_client("Matai Ltd"), three.connection(), by=PRIYA, now=three.now())
-    db.session.commit()
-    row_id, link = row.id, three.edit(three.client("Rimu Ltd"), name="Rimu Limited")
+    link, row_id = waiting(three)
     three.fault("status", path=".", status=503)
     run, began = three.sync(full=True), flying.passed
-    assert send(link.id) == (Outcome.FAILED if info.writes_clients else None)
+    if link is not None:
+        assert send(link.id) == Outcome.FAILED
     while flying.passed - began < 600:
         run = goes_on(run, three, flying)
         assert run.state == RunState.PARTIAL
@@ -170,8 +205,7 @@ def test_ten_bad_minutes_cost_few_calls_and_end_by_themselves(three: World, flyi
     three.control.clear_faults()
     assert goes_on(run, three, flying).state == RunState.DONE
     three.done()
-    db.session.refresh(link)
-    assert link.push_state == PushState.NONE
+    assert {one.push_state for one in three.links()} == {PushState.NONE}
     assert db.session.get(OutgoingClient, row_id) is None
     expected = {"Kauri Ltd", "Totara Ltd", "Matai Ltd", "Rimu Limited" if info.writes_clients else "Rimu Ltd"}
     assert set(three.names_there()) | {"Matai Ltd"} == expected

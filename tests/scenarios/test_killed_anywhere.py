@@ -22,13 +22,13 @@ from pathlib import Path
 from select import select as select_files
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from portal import sync
 from portal.config import Settings
 from portal.db import db
 from portal.domain import clients, outgoing
-from portal.domain.apps import ClientLink, OutgoingClient, PushState, RunState, SyncRun, UnlinkedRecord
+from portal.domain.apps import CallWindow, ClientLink, OutgoingClient, PushState, RunState, SyncRun, UnlinkedRecord
 from portal.domain.clients import Client
 from portal.sandbox.server import Running
 from portal.sandbox.vendor import addresses
@@ -42,12 +42,13 @@ AT_FIRST, COME, RENAME, GO = 80, 12, 12, 8  # records of the first import; chang
 
 # Started once; forks a worker for every run it is told, so that being killed costs no start of Python.
 WORKERS = """
-import os, signal, sys
+import os, socket, sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from app import create_app
 from portal.config import Settings
 from portal.db import db
+from portal.domain import claims
 from portal.sync import work
 app = create_app(Settings(data_dir=Path({data!r}), database_url={url!r}, scheduler=False, secret_keys=("k" * 20,),
     encryption_keys=({key!r},), environment={environment!r}, log_level="ERROR"), migrate=False)
@@ -55,6 +56,11 @@ print("ready", flush=True)
 for line in sys.stdin:
     worker = os.fork()
     if not worker:
+        mine = f"{{socket.gethostname()}}:{{os.getpid()}}:forked00"
+        for module in list(sys.modules.values()):  # leases name the process that holds them
+            if getattr(module, "ME", None) == claims.ME and module is not claims:
+                module.ME = mine
+        claims.ME = mine
         with app.app_context():
             db.engine.dispose(close=False)
             work(int(line))
@@ -139,6 +145,7 @@ class Story:
         started: list[int] = []
         monkeypatch.setattr("portal.sync.recovering.start", started.append)
         recover(self.world.now() + timedelta(minutes=1))
+        self.minute_is_over()
         for run_id in started:
             assert sync.work(run_id) == RunState.DONE, db.session.get_one(SyncRun, run_id).message
         for _look in range(3):
@@ -146,11 +153,18 @@ class Story:
                 update(ClientLink).where(ClientLink.push_state == PushState.READY).values(push_next_at=past)
             )
             db.session.execute(update(OutgoingClient).values(next_at=past))
-            db.session.commit()
+            self.minute_is_over()
             sync.send_due(self.world.now(), limit=500)
+            self.minute_is_over()
             sync.create_due(self.world.now())
+        self.minute_is_over()
         self.world.done(full=True)
         self.world.done()
+
+    def minute_is_over(self) -> None:
+        """The vendor's limit of a minute begins anew. Commits."""
+        db.session.execute(delete(CallWindow))
+        db.session.commit()
 
     def is_told_right(self) -> None:
         """The two sides hold what they ought to, each once, and the links tie the right ones."""
@@ -193,12 +207,14 @@ def test_killed_at_any_moment_it_doubles_and_loses_nothing(
         first = [f"First {number:03} Ltd" for number in range(AT_FIRST)]
         world.create_there(*first)
         story.names |= set(first)
-        whole = 0.6  # seconds a run takes: known better once one was quicker than its end
+        whole = 0.3  # seconds the first import takes; the later runs take longer, because they write there
         for number in range(ROUNDS):
             if number:
                 story.changes(number)
-            killed, lived = workers.run(world.request().id, kill_after=story.dice.uniform(0.01, whole))
-            whole = whole * 1.3 if killed else lived
+            run_id = world.request().id
+            story.minute_is_over()  # and no transaction is open here that the worker would wait for
+            killed, lived = workers.run(run_id, kill_after=story.dice.uniform(0.01, whole))
+            whole = (1.2 if not number else whole * 1.1) if killed or not number else lived
             print(f"{slug}, round {number}: {'killed' if killed else 'ended'} after {lived:.2f} s, {state_of(world)}")
             story.recovers(monkeypatch)
             story.is_told_right()

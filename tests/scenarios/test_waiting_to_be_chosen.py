@@ -178,6 +178,28 @@ def test_what_waits_comes_in_by_itself_once_the_connection_is_set_so(three: Book
     assert kept(three) == {}
 
 
+def test_an_app_that_is_only_sent_to_brings_clients_in_all_the_same_when_it_is_set_so(three: Books) -> None:
+    """Direction is about fields; who comes in is the intake's to say, unless somebody narrowed the connection."""
+    three.connection.settings = {"intake": "all"}
+    db.session.commit()
+    assert three.connection.direction == "to_app"
+    assert three.done().counts["created"] == 2
+
+
+@pytest.mark.parametrize("narrowed", [{"direction": "to_app"}, {"level": "nothing"}])
+def test_a_narrowed_connection_brings_nobody_in_by_itself(
+    monkeypatch: pytest.MonkeyPatch, narrowed: dict[str, str]
+) -> None:
+    """XP-20."""
+    rules: dict[str, Any] = {"directions": ("both", "to_app"), "intakes": ("all", "chosen")}
+    made = books(monkeypatch, [record("r-1", "Rimu Ltd")], settings=narrowed, **rules)
+    assert made.done().counts["offered"] == 1
+    assert client_names() == []
+    made.connection.settings = {}
+    db.session.commit()
+    assert made.done().counts["created"] == 1
+
+
 def test_what_is_set_aside_or_unlinked_waits_as_left_out(three: Books) -> None:
     three.done()
     by = replace(PRIYA, user_id=1)

@@ -217,6 +217,7 @@ def _pages(
 ) -> Iterator[ClientRecord | Quarantined]:
     """Every contact once, archived ones too. Raises `UnexpectedReply` for a list that goes in circles."""
     seen: set[str] = set()
+    given = 0
     for number in range(1, MOST_PAGES + 1):
         found = Envelope(CONTACTS)
         asked = {**words, "includeArchived": "true", "page": str(number), "pageSize": str(LARGEST_PAGE)}
@@ -228,8 +229,9 @@ def _pages(
         if not fresh and (found.entries or not is_last):
             raise UnexpectedReply(f"{NAME}'s list of contacts repeats itself or breaks off.")
         yield from fresh
+        given += len(fresh)
         # Fewer came than there are: then the number of pages is wrong, and an empty page is the end.
-        if is_last and (not found.entries or found.total is None or found.total <= len(seen)):
+        if is_last and (not found.entries or found.total is None or found.total <= given):
             return
     raise UnexpectedReply(f"{NAME}'s list of contacts has no end.")
 

@@ -98,7 +98,9 @@ class UnlinkedRecord(db.Model):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     verdict: Mapped[str] = mapped_column(default="create")  # a matching.Kind
     reason: Mapped[str] = mapped_column(default="")
-    client_id: Mapped[int | None] = mapped_column(ForeignKey("client.id", ondelete="SET NULL"))  # whom the verdict names
+    client_id: Mapped[int | None] = mapped_column(
+        ForeignKey("client.id", ondelete="SET NULL")
+    )  # whom the verdict names
 
 
 class OutgoingClient(db.Model):

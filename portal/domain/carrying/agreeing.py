@@ -26,7 +26,9 @@ def remember_contacts(contact_links: list[ContactLink], plan: Plan, sent: Client
         one = by_remote.get(row.contact_key) if row.contact_key else None
         if one is None:
             continue
-        if is_agreed(row):
+        if row.settles:
+            one.agreed = with_answers({**one.agreed, row.field: row.here}, [row.field], {row.field: row.there})
+        elif is_agreed(row):
             one.agreed = with_answers({**one.agreed, row.field: row.there}, [row.field], {})
         elif row.action.sends_ours and sent is not None:
             answer = answers.get(one.remote_id, {})

@@ -28,12 +28,13 @@ def apply_here(
 
     Fields to be sent keep their old agreed value until the app has taken them (`settle_sent`).
     """
+    before = {row.key: _origin_here(client, plan, row) for row in plan.conflicts}  # taking theirs overwrites it
     changes = _take_fields(client, plan, context)
     changes += _take_contacts(client, link, contact_links, plan, context)
     if record.groups is not None and any(row.field == "groups" and row.action.takes_theirs for row in plan.rows):
         set_groups(client.id, link.connection_id, record.groups)
     _pass_on(client, link, plan, context)
-    kept = [_keep_conflict(client, link, contact_links, row, context) for row in plan.conflicts]
+    kept = [_keep_conflict(client, link, contact_links, row, before[row.key], context) for row in plan.conflicts]
     link.open_conflicts += sum(kept)
     remember_contacts(contact_links, plan, sent=None)
     _remember(link, record, plan, context)
@@ -61,6 +62,15 @@ def _pass_on(client: Client, link: ClientLink, plan: Plan, context: Context) -> 
         for other in client.links:
             if other is not link and other.connection.sends(fields, of_contacts):
                 other.wants_push(context.now if context.by.run_id is None else None)
+
+
+def _origin_here(client: Client, plan: Plan, row: Row) -> dict[str, Any]:
+    """Who gave our value, and when."""
+    if not row.contact_key:
+        return client.origin_of(row.field)
+    pair = next((one for one in plan.pairings if one.there and one.there.remote_id == row.contact_key), None)
+    contact = next((one for one in client.contacts if pair and pair.here and one.id == pair.here.id), None)
+    return contact.origin_of(row.field) if contact is not None else {}
 
 
 def _take_fields(client: Client, plan: Plan, context: Context) -> list[dict[str, Any]]:
@@ -131,12 +141,11 @@ def _default_from_primary(client: Client, plan: Plan, contact_links: list[Contac
 
 
 def _keep_conflict(
-    client: Client, link: ClientLink, contact_links: list[ContactLink], row: Row, context: Context
-) -> bool:
-    """False when the very same is kept already: sending it failed, and this is another try."""
+    client: Client, link: ClientLink, contact_links: list[ContactLink], row: Row, origin: dict[str, Any],
+    context: Context,
+) -> bool:  # fmt: skip
+    """`origin` is who gave our value. False when the very same is kept already: sending failed, this is another try."""
     contact_id = next((one.contact_id for one in contact_links if one.remote_id == row.contact_key), None)
-    contact = next((one for one in client.contacts if one.id == contact_id), None)
-    origin = (contact or client).origin_of(row.field)
     winner = "here" if row.action == Action.CONFLICT_HERE else "there"
     before = select(Conflict).where(
         Conflict.client_id == client.id, Conflict.state == "open", Conflict.link_id == link.id,
@@ -164,8 +173,9 @@ def _keep_conflict(
 
 def _remember(link: ClientLink, record: ClientRecord, plan: Plan, context: Context) -> None:
     """Write down what both sides now agree on, and the record as seen."""
-    new = {row.field: row.there for row in plan.rows if not row.contact_key and is_agreed(row)}
-    link.agreed = with_answers({**link.agreed, **new}, new, {})
+    agreed = [row for row in plan.rows if not row.contact_key and is_agreed(row)]
+    new = {row.field: row.here if row.settles else row.there for row in agreed}
+    link.agreed = with_answers({**link.agreed, **new}, new, {row.field: row.there for row in agreed if row.settles})
     link.agreed_at = context.now
     link.held_fields = plan.holds
     link.remote_name = record.name

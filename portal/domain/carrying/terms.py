@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from portal.domain.activity import Actor
-from portal.domain.apps import ClientLink, Connection, ContactLink
+from portal.domain.apps import ClientLink, Connection, ContactLink, LinkState
 from portal.domain.clients import CONTACT_EDITABLE, Client, Contact
-from portal.domain.planning import ContactHere, ContactLinkHere, Policy, Side
+from portal.domain.planning import TWO_WAY, ContactHere, ContactLinkHere, Policy, Side
 from portal.domain.records import ClientRecord
 from portal.domain.staff import Staff
 
@@ -81,8 +81,23 @@ def side_of(
     known = tuple(ContactLinkHere(one.remote_id, one.contact_id, one.agreed) for one in contact_links)
     asked = frozenset(link.asked or ())
     return Side(
-        values, _changed_at(client, values), link.agreed, contacts, known, holds, asked, is_new=link.agreed_at is None
-    )
+        values, _changed_at(client, values), link.agreed, contacts, known, holds, asked,
+        is_new=link.agreed_at is None, elsewhere=_kept_elsewhere(client, link),
+        is_chosen=link.made_by == "person",
+    )  # fmt: skip
+
+
+def _kept_elsewhere(client: Client, link: ClientLink) -> dict[str, str]:
+    """Field -> the other app that keeps it in step both ways, as planning names them."""
+    kept: dict[str, str] = {}
+    for other in client.links:
+        terms = other.connection
+        if other is link or other.state != LinkState.LINKED or (terms.direction, terms.level) != ("both", "everything"):
+            continue
+        ways = terms.ways
+        kept |= {name: ways.short_name for name, flow in ways.client_fields.items() if flow == TWO_WAY}
+        kept |= {f"contact.{name}": ways.short_name for name, flow in ways.contact_fields.items() if flow == TWO_WAY}
+    return kept
 
 
 def _changed_at(thing: Client | Contact, fields: Mapping[str, Any] | tuple[str, ...]) -> dict[str, datetime | None]:

@@ -53,7 +53,7 @@ class Held(Exception):
 
 @dataclass
 class Done:
-    """What was done. `link_ids` are links whose apps are now to be told, `outgoing_ids` clients to be created in apps."""
+    """What was done. `link_ids`: links whose apps are now to be told; `outgoing_ids`: clients to be created in apps."""
 
     link_ids: list[int] = field(default_factory=list)
     outgoing_ids: list[int] = field(default_factory=list)

@@ -41,7 +41,8 @@ def plan(
     rows = [
         _decide(name, CLIENT_FIELDS[name], flow, side.agreed, side.values[name], theirs[name],
                 side.changed_at.get(name), times, policy, side.holds.get(name, ""), name in side.asked,
-                policy.level == "everything" or (policy.level == "name" and name == "name"))
+                policy.level == "everything" or (policy.level == "name" and name == "name"),
+                side.elsewhere.get(name, ""), side.is_chosen and name == "name")
         for name, flow in fields.items()
         if name in theirs and name in side.values
     ]  # fmt: skip
@@ -58,7 +59,7 @@ def plan(
             row = _decide(name, CONTACT_FIELDS[name], flow, agreed, pair.here.values[name], values[name],
                           pair.here.changed_at.get(name), times, policy, "",
                           CONTACTS in side.asked or f"{pair.there.remote_id}.{name}" in side.asked,
-                          policy.level == "everything")  # fmt: skip
+                          policy.level == "everything", side.elsewhere.get(f"contact.{name}", ""), False)  # fmt: skip
             rows.append(replace(row, contact=str(pair.here.values["name"]), contact_key=pair.there.remote_id))
     return Plan(tuple(rows), pairings, gone)
 
@@ -66,6 +67,7 @@ def plan(
 def _decide(
     name: str, label: str, flow: str, agreed_values: Mapping[str, Any], here: Any, there: Any,
     here_at: datetime | None, times: Times, policy: Policy, hold: str, is_asked: bool, is_level: bool,
+    elsewhere: str, is_chosen: bool,
 ) -> Row:  # fmt: skip
     known = name in agreed_values
     agreed = agreed_values.get(name)
@@ -88,7 +90,7 @@ def _decide(
     if flow == PULL:
         return _app_owned(row, policy)
     if not known:
-        return _first_meeting(row, policy)
+        return _first_meeting(row, policy, elsewhere, is_chosen)
     return _three_way(row, changed_there, here_at, times, policy)
 
 
@@ -117,8 +119,12 @@ def _app_owned(row: Row, policy: Policy) -> Row:
     return replace(row, action=Action.PULL, why=f"kept in {policy.app}, read-only here")
 
 
-def _first_meeting(row: Row, policy: Policy) -> Row:
-    """Linked just now: nothing was ever agreed. The app's word counts, ours fills its gaps; unless we only send."""
+def _first_meeting(row: Row, policy: Policy, elsewhere: str, is_chosen: bool) -> Row:
+    """Linked just now: nothing was ever agreed. The app's word counts, ours fills its gaps; unless we only send.
+
+    What another app keeps in step with this client already is not overturned by a link: the two would differ there
+    next. Names that differ where a person linked the two are meant to (CL-33).
+    """
     if policy.direction == "to_app" and is_blank(row.here):
         return replace(row, why=f"empty here, and the connection only sends to {policy.app}")
     if is_blank(row.here):
@@ -129,9 +135,15 @@ def _first_meeting(row: Row, policy: Policy) -> Row:
         if policy.is_first:
             return replace(row, action=Action.LATER, why=f"{policy.app} has none; ours is sent with the next sync")
         return replace(row, action=Action.PUSH, why=f"{policy.app} has none, ours is sent")
+    if is_chosen:
+        why = "linked by a person under another name; each side keeps its own until one of them is changed"
+        return replace(row, why=why, settles=True)
     if policy.direction == "to_app":
         why = f"the two differed when they were linked; the connection only sends, so {policy.app}'s is kept aside"
         return replace(row, action=Action.CONFLICT_HERE, why=why)
+    if elsewhere:
+        why = f"ours is in step with {elsewhere} and stays; each side keeps its own until one of them is changed"
+        return replace(row, why=why, settles=True)
     why = f"the two differed when they were linked; {policy.app}'s is taken, ours is kept"
     return replace(row, action=Action.CONFLICT_THERE, why=why)
 

@@ -80,7 +80,7 @@ class Row:
     contact_key: str = ""  # the contact's remote id, or "here:<id>"
     uncertain: bool = False  # a conflict whose order nobody can tell without asking the vendor
     knows_agreed: bool = True
-    settles: bool = False  # nothing travels, and yet the value there counts as agreed from now on
+    settles: bool = False  # nothing travels: each side keeps its own until one of them changes
 
     @property
     def key(self) -> str:
@@ -119,7 +119,9 @@ class Side:
     """Our side of one client.
 
     `holds` names fields that cannot travel, with the reason; `asked` those a person wants sent whatever the settings
-    say. `is_new`: the two were linked just now and nothing was ever planned for them.
+    say. `elsewhere` maps fields to the app that keeps them in step with this client already ("contact.email" for those
+    of contacts). `is_new`: the two were linked just now and nothing was ever planned for them. `is_chosen`: a person
+    said that the two are one, so that other names are meant (CL-33).
     """
 
     values: Mapping[str, Any]
@@ -130,6 +132,8 @@ class Side:
     holds: Mapping[str, str] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
     is_new: bool = False
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    is_chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from portal import sync
 from portal.db import db
 from portal.domain import connections, runs, unlinked
 from portal.domain.apps import RunKind, RunTrigger
-from portal.domain.import_choices import Choice, NothingChosen, Selection, What, choices_from
+from portal.domain.carrying import Terms
+from portal.domain.import_choices import Choice, NothingChosen, Selection, What, choices_from, waits_because
 from portal.domain.people import May
 from portal.domain.unlinked import CAP, LINKED, Line
 from portal.web.apps import screen
@@ -177,6 +178,7 @@ def _values(here: Here) -> dict[str, Any]:
         "rest": [(one.value, _REST[one]) for one in FOR_THE_REST.get(verdict, ())],
         "may_choose": may_choose,
         "may_match": current_person().may(May.SETTLE_MATCHES),
+        "comes_in_by_itself": not waits_because(Terms.of(connection), ""),
         "is_unread": connection.cursor is None and not sum(counts.values()),
         "place": _place(request.args),
         "link": link,
