@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,20 +22,36 @@ if TYPE_CHECKING:
     from portal.adapters.http import Dialect, Patience, Reply
 
 
+# What must never reach a log, an error or a screen, whoever wrote it there: a token by its looks (a part between its
+# dots may be empty), or whatever stands behind the name of a secret.
+SECRETS = re.compile(
+    r"eyJ[\w-]{10,}(?:\.[\w-]*)*"
+    r"|(?<=Bearer )[^\s\"',;<]+|(?<=Basic )[^\s\"',;<]+"
+    r"|(?<=_token\":\")[^\"]+|(?<=_token\": \")[^\"]+|(?<=_secret\":\")[^\"]+"
+    r"|(?<=_token=)[^&\s\"<]+|(?<=_secret=)[^&\s\"<]+|(?<=code=)[^&\s\"<]+|(?<=verifier=)[^&\s\"<]+"
+)
+
+
+def without_secrets(text: str) -> str:
+    """The text with everything that looks like a token, a code or a client secret struck out."""
+    return SECRETS.sub("[hidden]", text)
+
+
 class AdapterError(Exception):
     """A call to a vendor did not do what we asked.
 
-    `message` is a sentence for a person; `vendor_text` the vendor's own words, shortened and free of secrets.
+    `message` is a sentence for a person; `vendor_text` the vendor's own words, shortened. Both come out free of
+    secrets, whatever the vendor puts into its words (fault row 40).
     `retry_at` is when it makes sense to try again, None where nobody can tell.
     """
 
     retry_at: datetime | None = None
 
     def __init__(self, message: str, *, status: int | None = None, vendor_text: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = without_secrets(message)
+        super().__init__(self.message)
         self.status = status
-        self.vendor_text = vendor_text[:2000]
+        self.vendor_text = without_secrets(vendor_text)[:2000]
 
 
 class NeedsReconnect(AdapterError):

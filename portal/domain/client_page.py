@@ -23,6 +23,7 @@ from portal.domain.apps import (
     Finding,
     LinkState,
     OutgoingClient,
+    OutgoingState,
     PushState,
     SyncRun,
 )
@@ -34,6 +35,7 @@ from portal.domain.people import User
 RECENT = 5  # activities on the summary
 LOOK_BACK = 50  # activities searched for the last one that was sent
 SOON = timedelta(seconds=20)
+NEWS = timedelta(minutes=2)  # so long a creation is told on the client's page
 PULL_ONCE = "first import only"
 
 
@@ -50,9 +52,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How one link's push stands. `state`: pending, waiting, failed, kept, sent, calm."""
+    """How a client stands on its way to one app.
 
-    link: ClientLink
+    `state` is pending, waiting, failed, kept, sent or calm; or creating, while `link` is None, and created.
+    """
+
+    link: ClientLink | None
     name: str  # the connection as sentences name it
     state: str
     reason: str = ""
@@ -60,7 +65,7 @@ class Sending:
 
     @property
     def is_moving(self) -> bool:
-        return self.state == "pending"
+        return self.state in ("pending", "creating")
 
 
 def get(client_id: int) -> Client | None:
@@ -107,15 +112,23 @@ def _standing(client: Client, mapped: Mapped, out: OutgoingClient | None, findin
 
 
 def sending(client: Client, now: datetime) -> list[Sending]:
-    """How each link's changes stand on their way out."""
+    """How each link's changes stand on their way out, and where the client is being created now."""
     last = _last_sent(client)
-    return [_sending(link, last.get(link.connection_id), now) for link in client.links]
+    on_their_way = [
+        Sending(None, connections.label(row.connection), "creating")
+        for row in outgoing_of(client)
+        if row.state in (OutgoingState.READY, OutgoingState.SENDING)
+        and (row.next_at is None or row.next_at <= now + SOON)
+    ]
+    return [_sending(link, last.get(link.connection_id), now) for link in client.links] + on_their_way
 
 
 def _sending(link: ClientLink, sent: Activity | None, now: datetime) -> Sending:
     name = connections.label(link.connection)
     if link.push_state == PushState.FAILED:
         return Sending(link, name, "failed", link.push_error)
+    if link.push_state == PushState.NONE and link.made_by == "created" and now - link.made_at < NEWS:
+        return Sending(link, name, "created", at=link.made_at)
     if link.push_state == PushState.NONE:
         at = sent.at if sent is not None and (link.agreed_at is None or sent.at >= link.agreed_at) else None
         return Sending(link, name, "sent", at=at) if at else Sending(link, name, "calm", at=link.agreed_at)

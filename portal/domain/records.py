@@ -165,8 +165,8 @@ def client_from_json(data: dict[str, Any]) -> ClientRecord:
         groups=None if data["groups"] is None else tuple(GroupRef(**group) for group in data["groups"]),
         changed_at=datetime.fromisoformat(data["changed_at"]) if data["changed_at"] else None,
         web_url=data["web_url"],
-        kind=data["kind"],
-        revision=data["revision"],
+        kind=data.get("kind", ""),
+        revision=data.get("revision", ""),
     )
 
 

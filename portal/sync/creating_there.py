@@ -67,6 +67,8 @@ class InHand(NamedTuple):
 
 def create_there_soon(row_ids: Sequence[int], by: Actor = activity.SYSTEM) -> None:
     """Create in the background; many for one app are taken along by a run of it. Call it after the commit."""
+    if not row_ids:
+        return
     row = OutgoingClient
     rows = db.session.execute(select(row.id, row.connection_id).where(row.id.in_(row_ids))).all()
     carried = carried_by_runs(Counter(one.connection_id for one in rows), by)

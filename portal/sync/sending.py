@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 def send_soon(link_ids: list[int]) -> None:
     """Send in the background; many for one app are taken along by a run of it. Call it after the commit."""
+    if not link_ids:
+        return
     rows = db.session.execute(select(ClientLink.id, ClientLink.connection_id).where(ClientLink.id.in_(link_ids))).all()
     carried = carried_by_runs(Counter(row.connection_id for row in rows))
     db.session.commit()

@@ -110,8 +110,10 @@ def test_secrets_are_struck_out_whoever_wrote_them(text: str) -> None:
 
 
 def test_a_token_is_recognised_by_its_looks() -> None:
-    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
-    assert without_secrets(f"unexpected {token} here") == "unexpected [hidden] here"
+    signed = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+    closed = "eyJhbGciOiJkaXIiLCJlbmMiOiJ4In0..aXY.Y2lwaGVydGV4dA.dGFn"  # without a key: a part is empty
+    for token in (signed, closed):
+        assert without_secrets(f"unexpected {token} here") == "unexpected [hidden] here"
 
 
 def test_the_start_of_a_reply_can_be_stored_anywhere() -> None:

@@ -77,7 +77,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
         album = Album(FOLDER)
         priya = _visitor(browser, world)
-        for part in (_arriving, _importing, _clients, _matches_and_groups, _files, _people, _losing_access):
+        for part in (_arriving, _importing, _a_ledger, _clients, _matches_and_groups, _files, _people, _losing_access):
             part(album, priya, world)
         _others(album, browser, world)
         browser.close()
@@ -120,6 +120,28 @@ def _importing(album: Album, priya: Visitor, _world: World) -> None:
     priya.follow("Everything that run did")
     priya.is_at(re.compile("^Preview applied"))
     album.keep(priya, "run", "What a run did")
+
+
+def _a_ledger(album: Album, priya: Visitor, _world: World) -> None:
+    priya.open("/apps")
+    priya.press("Connect to your account", tile(priya, "QuickBooks"))
+    priya.press("Connect")
+    priya.is_at("Enable Marlow & Co")
+    album.keep(priya, "ledger-enable", "Enabling a ledger")
+    priya.press("Enable")
+    panel = priya.page.url
+    sync_now(priya)
+    album.keep(priya, "ledger", "A ledger after its first sync")
+    for path, name, title in (
+        ("/import", "app-import", "Choosing which of an app's clients come in"),
+        ("/settings", "ledger-settings", "Client settings of a ledger"),
+    ):
+        priya.page.goto(panel + path)
+        album.keep(priya, name, title)
+    priya.open("/settings/integrations")
+    album.keep(priya, "integrations", "Integrations, under Settings")
+    priya.open("/clients/import")
+    album.keep(priya, "clients-from-app", "Importing from an app")
 
 
 def _clients(album: Album, priya: Visitor, world: World) -> None:

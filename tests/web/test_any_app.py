@@ -49,7 +49,7 @@ def test_the_panel_says_what_the_app_does_here_and_what_waits_under_import(
         make_unlinked(connection, ClientRecord("r-1", "Acme"))
     page = sign_in_as("support").get(f"/apps/{ledger}")
     assert "Company file Marlow Books connected" in page.text
-    assert "Next about 12:50, every hour" in page.text
+    assert "Next 13:00, every hour" in page.text
     assert "Legal name Marlow & Co Ltd" in page.text
     assert "Calls today 0 Ledger sets no limit for a day" in page.text
     assert "Clients nobody here is linked to Only those chosen under Import" in page.text

@@ -6,7 +6,6 @@ Invariant: a `Reply` only exists once its last byte has arrived; a cut or oversi
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,18 +13,11 @@ from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Any
 
-from portal.adapters.base import UnexpectedReply
+from portal.adapters.base import UnexpectedReply, without_secrets
 
 IN_MEMORY = 1024 * 1024
 PIECE = 64 * 1024
 BOMB_FROM, BOMB_RATIO = 8 * 1024 * 1024, 200  # real client lists shrink 10 to 40 times; a bomb about 1,000 times
-# What must never reach a log, an error or a screen, whoever wrote it there.
-SECRETS = re.compile(
-    r"eyJ[\w-]{10,}(?:\.[\w-]+)*"
-    r"|(?<=Bearer )[^\s\"',;<]+|(?<=Basic )[^\s\"',;<]+"
-    r"|(?<=_token\":\")[^\"]+|(?<=_token\": \")[^\"]+|(?<=_secret\":\")[^\"]+"
-    r"|(?<=_token=)[^&\s\"<]+|(?<=_secret=)[^&\s\"<]+|(?<=code=)[^&\s\"<]+|(?<=verifier=)[^&\s\"<]+"
-)
 
 
 class TooLarge(Exception):
@@ -34,11 +26,6 @@ class TooLarge(Exception):
 
 class CutShort(Exception):
     """The body ended before it was complete."""
-
-
-def without_secrets(text: str) -> str:
-    """The text with everything that looks like a token, a code or a client secret struck out."""
-    return SECRETS.sub("[hidden]", text)
 
 
 @dataclass

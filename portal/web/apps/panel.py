@@ -10,7 +10,7 @@ from flask import Response, request
 
 from portal import integrations, sync
 from portal.db import db
-from portal.domain import connections, nights, runs, unlinked
+from portal.domain import connections, runs, unlinked
 from portal.domain.apps import Connection, ConnectionState, RunKind, RunTrigger, SyncRun
 from portal.domain.people import May
 from portal.web import formats
@@ -98,7 +98,7 @@ def _panel_values(here: Here, at: datetime) -> dict[str, Any]:
         "last": runs.latest_ended(connection),
         "failed": _failed(connection),
         "held": held,
-        "next_run": _next_run(here, at, firm.time_zone) if firm is not None else "",
+        "next_run": _next_run(here, at),
         "import_at": import_address(connection),
         "to_import": unlinked.waiting(connection.id),
         "facts": [one for one in connection.reference.get("facts", {}).items() if one[1] != connection.account_name],
@@ -122,15 +122,13 @@ def _panel_values(here: Here, at: datetime) -> dict[str, Any]:
     }
 
 
-def _next_run(here: Here, at: datetime, zone: str) -> str:
-    """'tonight 00:00', 'about 15:02'; empty while nothing runs by itself."""
-    if not here.connection.is_usable or not connections.runs_at_night(here.connection):
+def _next_run(here: Here, at: datetime) -> str:
+    """'tonight 00:00', '15:00, every hour'; empty while nothing runs by itself."""
+    due = connections.next_sync(here.connection, at)
+    if due is None:
         return ""
-    if here.app.sync_every is None:
-        return f"tonight {nights.next_start(at, zone).astimezone(formats.zone()):%H:%M}"
-    last = here.connection.last_synced_at
-    due = max(at, last + here.app.sync_every) if last is not None else at
-    return f"about {due.astimezone(formats.zone()):%H:%M}, {by_itself(here.app)}"
+    clock = f"{due.astimezone(formats.zone()):%H:%M}"
+    return f"tonight {clock}" if here.app.sync_every is None else f"{clock}, {by_itself(here.app)}"
 
 
 def limit_said(text: str) -> tuple[str, bool]:

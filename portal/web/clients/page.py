@@ -176,7 +176,7 @@ def _settled_already(client: Client) -> Response:
 def frame_of(client: Client, tab: str) -> dict[str, Any]:
     """What every tab of a client shows: its head, its tabs, and how its changes stand on their way out."""
     person, sending = current_person(), client_page.sending(client, now())
-    marks = [_mark(one.link, one.name) for one in sending]
+    marks = [_mark(one.link, one.name) for one in sending if one.link is not None]
     return {
         "client": client,
         "tab": tab,
