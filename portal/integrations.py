@@ -19,6 +19,7 @@ from sqlalchemy import delete, func, select
 
 from portal import call_budget, token_keeper
 from portal.adapters.base import AdapterError, AppInfo, ClientAdapter, NeedsReconnect, Tokens
+from portal.adapters.digits import Digits
 from portal.adapters.http import CallsToday, Transport, VendorSession, Wait
 from portal.adapters.oauth import challenge_for
 from portal.adapters.quickbooks import QuickBooks
@@ -32,7 +33,7 @@ from portal.domain.records import AccountRecord
 
 log = logging.getLogger(__name__)
 CONSENT_LIFE = timedelta(minutes=10)
-OFFERED = (Xpm, Xero, QuickBooks)
+OFFERED = (Xpm, Xero, QuickBooks, Digits)
 APPS: dict[str, ClientAdapter] = {}
 _wired: Wiring | None = None
 
