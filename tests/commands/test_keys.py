@@ -114,8 +114,24 @@ def test_a_start_with_other_keys_is_refused_in_plain_words(own: Flask, settings:
 def test_a_start_with_an_unusable_key_is_refused_in_plain_words(settings: Any) -> None:
     from app import create_app
 
-    with pytest.raises(keys.KeyProblem, match="32 bytes in URL-safe base64"):
+    with pytest.raises(SystemExit, match="32 bytes in URL-safe base64"):
         create_app(replace(settings, encryption_keys=("too short",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("PORT", "eighty", "PORT"), ("XPM_API_URL", "http://far.example", "must begin with https://")],
+)
+def test_a_start_with_a_setting_that_cannot_be_used_is_refused_in_plain_words(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    """Whoever starts it, a server or a command: no traceback."""
+    from app import create_app
+
+    monkeypatch.setenv("PORTAL_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match=said):
+        create_app(migrate=False)
 
 
 def test_a_start_without_the_keys_that_were_there_is_refused(own: Flask, settings: Any) -> None:
