@@ -5,7 +5,7 @@ PYTEST := $(BIN)/python -m pytest -p tests.strictness
 PARALLEL := -n auto --dist loadfile
 # Left away on PostgreSQL: what touches no database of ours, and what a vendor's wire alone decides.
 NO_DATABASE := --ignore=tests/house --ignore=tests/sandbox --ignore=tests/commands/test_demo.py \
-	--ignore-glob='tests/adapters/test_[dqx]*.py' \
+	--ignore-glob='tests/wire/test_[dqx]*.py' \
 	--ignore-glob='tests/scenarios/test_every_apps_faults_[lors]*.py'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -48,13 +48,13 @@ def test_step_three_the_apps_stand_in_one_literal_line() -> None:
 @pytest.mark.parametrize("info", INFOS, ids=SLUGS)
 def test_step_four_the_contract_is_kept(info: AppInfo) -> None:
     assert info.slug in set(_under_contract()), (
-        f"Derive a test class from AdapterContract for {info.slug}: an `app` of that slug, in tests/adapters."
+        f"Derive a test class from AdapterContract for {info.slug}: an `app` of that slug, in tests/wire."
     )
 
 
 def _under_contract() -> Iterator[str]:
-    contract = importlib.import_module("tests.adapters.contract").AdapterContract
-    for name, _ in modules("tests.adapters"):
+    contract = importlib.import_module("tests.wire.contract").AdapterContract
+    for name, _ in modules("tests.wire"):
         if "test_" not in name:
             continue
         for value in vars(importlib.import_module(name)).values():

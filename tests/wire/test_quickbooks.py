@@ -32,8 +32,8 @@ from portal.domain.records import (
     RecordState,
 )
 from tests.adapters.conftest import Door
-from tests.adapters.contract import NEW_STREET, AdapterContract, update
-from tests.adapters.quickbooks_company import (
+from tests.wire.contract import NEW_STREET, AdapterContract, update
+from tests.wire.quickbooks_company import (
     JSON,
     asked,
     door,

@@ -23,7 +23,7 @@ from portal.adapters.base import (
 from portal.adapters.digits import INFO, Digits
 from portal.domain.records import ClientRecord, ContactRecord, NewRecord
 from tests.adapters.conftest import Door
-from tests.adapters.contract import AdapterContract, create
+from tests.wire.contract import AdapterContract, create
 
 READINGS: tuple[dict[str, Any], ...] = (
     {},

@@ -21,8 +21,8 @@ from portal.domain.records import (
     RecordChange,
 )
 from tests.adapters.conftest import Door
-from tests.adapters.contract import create, update
-from tests.adapters.quickbooks_company import (
+from tests.wire.contract import create, update
+from tests.wire.quickbooks_company import (
     JSON,
     asked,
     door,

@@ -15,8 +15,8 @@ from portal.adapters.base import NeedsReconnect, Rejected, Tokens, Unavailable
 from portal.adapters.http import Transport
 from portal.adapters.quickbooks import INFO, QuickBooks
 from tests.adapters.conftest import CLIENT_ID, CLIENT_SECRET, Door
-from tests.adapters.quickbooks_company import door, spoil
 from tests.adapters.raw_server import saying
+from tests.wire.quickbooks_company import door, spoil
 
 __all__ = ["door"]  # a fixture of this file
 

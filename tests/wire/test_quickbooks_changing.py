@@ -13,8 +13,8 @@ from portal.adapters.http import BATCH_WRITE, QUICK, Patience, Reply, VendorSess
 from portal.adapters.quickbooks import bodies
 from portal.domain.records import Address, ClientChange, ClientRecord, ContactRecord, RecordChange
 from tests.adapters.conftest import Door
-from tests.adapters.contract import update
-from tests.adapters.quickbooks_company import JSON, door, made, somebody, spoil, there
+from tests.wire.contract import update
+from tests.wire.quickbooks_company import JSON, door, made, somebody, spoil, there
 
 __all__ = ["door", "somebody"]  # fixtures of this file
 

@@ -14,8 +14,8 @@ from portal.adapters.http import BATCH_WRITE, QUICK, Patience, Reply, VendorSess
 from portal.adapters.xero import Xero, changing
 from portal.domain.records import Address, ClientChange, ClientRecord, ContactRecord, RecordChange
 from tests.adapters.conftest import Door
-from tests.adapters.contract import update
-from tests.adapters.test_xero import JSON, made, spoil, there
+from tests.wire.contract import update
+from tests.wire.test_xero import JSON, made, spoil, there
 
 ADDRESSES = [
     {"AddressType": "STREET", "AddressLine1": "1 Quay Street", "AddressLine2": "Level 4", "City": "Auckland",

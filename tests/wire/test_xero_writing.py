@@ -21,8 +21,8 @@ from portal.domain.records import (
     RecordState,
 )
 from tests.adapters.conftest import Door
-from tests.adapters.contract import create, update
-from tests.adapters.test_xero import JSON, made, spoil, there
+from tests.wire.contract import create, update
+from tests.wire.test_xero import JSON, made, spoil, there
 
 
 @pytest.fixture

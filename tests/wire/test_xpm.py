@@ -23,7 +23,7 @@ from portal.domain.records import (
 )
 from portal.sandbox.server import Running
 from tests.adapters.conftest import Door
-from tests.adapters.contract import AdapterContract, create
+from tests.wire.contract import AdapterContract, create
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from portal.domain.records import (
     RecordState,
 )
 from tests.adapters.conftest import Door
-from tests.adapters.contract import NEW_STREET, AdapterContract
+from tests.wire.contract import NEW_STREET, AdapterContract
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 
