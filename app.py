@@ -18,6 +18,7 @@ from flask_migrate import Migrate
 from jobs import schedule
 from portal import commands, config, db, integrations, keys, start, web
 from portal.config import Settings
+from portal.domain import tables as _tables  # noqa: F401  # importing it is what makes every table known
 
 ROOT = Path(__file__).resolve().parent
 CHATTY = ("alembic", "apscheduler")  # they tell of every look they take

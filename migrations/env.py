@@ -12,7 +12,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import JSON, Connection, Enum, text
 
-from portal.db import EncryptedText, UtcDateTime, db
+from portal.db import EncryptedText, ExactDecimal, UtcDateTime, db
 
 LOCK = 0x436F756E  # any number that nobody else locks; this one spells "Coun"
 NOT_IN_METADATA = ("client_search",)  # made by hand in a migration: a virtual table on SQLite
@@ -27,7 +27,7 @@ def render_item(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]
     """Our own column types by their short names; an enumeration as the text it is kept as."""
     if kind != "type":
         return False
-    if isinstance(item, UtcDateTime | EncryptedText):
+    if isinstance(item, UtcDateTime | EncryptedText | ExactDecimal):
         autogenerate.imports.add(f"from portal.db import {type(item).__name__}")
         return f"{type(item).__name__}()"
     if isinstance(item, JSON):

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import JSON, DateTime, Enum, MetaData, Text, TypeDecorator, event
+from sqlalchemy import JSON, BigInteger, DateTime, Enum, MetaData, Text, TypeDecorator, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError
@@ -153,6 +154,29 @@ class EncryptedText(TypeDecorator[str]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else vault().open(value)
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """A decimal kept as a whole number of ten-thousandths, so that both databases add and compare it exactly.
+
+    For amounts of money (in units of their currency), prices, quantities and percentages. Raises ValueError for more
+    than four decimals and for what does not fit into fourteen digits before the point.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+    SCALE = Decimal(10_000)
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        scaled = Decimal(value) * self.SCALE
+        if not scaled.is_finite() or scaled != scaled.to_integral_value() or abs(scaled) >= 10**18:
+            raise ValueError("a decimal that cannot be kept exactly was about to be stored")
+        return int(scaled)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value) / self.SCALE
 
 
 JsonValue = JSON().with_variant(JSONB(), "postgresql")

@@ -38,7 +38,8 @@ def _text(path: Path) -> str:
 
 @pytest.mark.parametrize("path", SERVED, ids=shown)
 def test_a_template_compiles(path: Path, app: Flask) -> None:
-    app.jinja_env.get_template(path.relative_to(TEMPLATES).as_posix())
+    name = path.relative_to(TEMPLATES).as_posix()
+    assert app.jinja_env.get_template(name).name == name
 
 
 def test_a_name_nobody_gave_is_a_mistake_and_not_an_empty_text(app: Flask) -> None:

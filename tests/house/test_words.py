@@ -25,7 +25,7 @@ UNWELCOME = re.compile(
 
 def test_everything_that_can_happen_has_its_sentence() -> None:
     missing = [verb.name for verb in Verb if verb not in SENTENCES]
-    assert not missing, f"Write the sentence of {missing} in SENTENCES of portal/domain/activity.py."
+    assert not missing, f"Write the sentence of {missing} in portal/domain/activity/sentences.py."
     for verb, sentence in SENTENCES.items():
         assert sentence.strip() and not sentence.endswith("."), (
             f"{verb.name}: a sentence without its full stop, please."

@@ -39,6 +39,7 @@ class VendorCredentials(db.Model):
     vendor: Mapped[str] = mapped_column(primary_key=True)
     client_id: Mapped[str]
     client_secret: Mapped[str] = mapped_column(EncryptedText)
+    webhook_key: Mapped[str | None] = mapped_column(EncryptedText)  # what signs its webhooks; None: none known yet
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -16,7 +16,7 @@ from portal.domain.carrying.terms import Context
 from portal.domain.carrying.writing import change_to_send
 from portal.domain.clients import Client, Contact
 from portal.domain.groups_sync import set_groups
-from portal.domain.planning import LEFT_OUT, Action, Plan, Row, contact_values, with_answers
+from portal.domain.planning import LEFT_OUT, Action, ContactPairing, Plan, Row, contact_values, with_answers
 from portal.domain.records import Address, ClientChange, ClientRecord, ContactRecord
 
 
@@ -49,19 +49,28 @@ def apply_here(
 
 
 def _pass_on(client: Client, link: ClientLink, plan: Plan, context: Context) -> None:
-    """What one app told is a change for the client's other apps.
+    """What changed in one app is a change for the client's other apps; what it merely fills in here is none.
 
-    After a run theirs goes out with their own next run, many records in few calls; otherwise soon. It does not come
-    back: what was taken is agreed with the app it came from.
+    A ledger that joins would otherwise have every record of the practice rewritten, one call each. What was filled in
+    goes along when a record is next looked at. After a run theirs goes out with their own next run, many records in few
+    calls; otherwise soon. It does not come back: what was taken is agreed with the app it came from.
     """
-    fields = {row.field for row in plan.pulls if not row.contact_key}
-    of_contacts = {row.field for row in plan.pulls if row.contact_key}
-    if any(pair.here is None for pair in plan.pairings):
+    news = [row for row in plan.pulls if row.is_news]
+    fields = {row.field for row in news if not row.contact_key}
+    of_contacts = {row.field for row in news if row.contact_key}
+    if any(_is_new_there(pair, link) for pair in plan.pairings):
         of_contacts.add("name")
     if fields or of_contacts:
         for other in client.links:
             if other is not link and other.connection.sends(fields, of_contacts):
                 other.wants_push(context.now if context.by.run_id is None else None)
+
+
+def _is_new_there(pair: ContactPairing, link: ClientLink) -> bool:
+    """Whether this contact was added to the record since the link was made and the record last seen."""
+    if pair.here is not None or pair.there is None or link.agreed_at is None:
+        return False
+    return pair.there.remote_id not in {one["remote_id"] for one in link.seen.get("contacts", ())}
 
 
 def _origin_here(client: Client, plan: Plan, row: Row) -> dict[str, Any]:

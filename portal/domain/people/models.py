@@ -30,12 +30,40 @@ class May(StrEnum):
     MANAGE_APPS = "manage apps"
     MANAGE_SETTINGS = "manage settings"
     MANAGE_TEAM = "manage team"
+    SEE_PROPOSALS = "see proposals"
+    EDIT_PROPOSALS = "edit proposals"
+    MANAGE_SERVICES = "manage the service library"
+    SEE_INVOICES = "see invoices"
+    INVOICE_CLIENTS = "invoice clients"
+    SETTLE_INVOICES = "mark invoices as paid and void them"
+    MEND_DELIVERIES = "mend what did not reach a ledger"
 
 
 ALLOWED: dict[Role, frozenset[May]] = {
     Role.ADMIN: frozenset(May),
-    Role.MEMBER: frozenset({May.SEE_CLIENTS, May.EDIT_CLIENTS, May.IMPORT_CLIENTS}),
-    Role.SUPPORT: frozenset({May.SEE_CLIENTS, May.SEE_APPS, May.RUN_SYNCS, May.SETTLE_MATCHES}),
+    Role.MEMBER: frozenset(
+        {
+            May.SEE_CLIENTS,
+            May.EDIT_CLIENTS,
+            May.IMPORT_CLIENTS,
+            May.SEE_PROPOSALS,
+            May.EDIT_PROPOSALS,
+            May.SEE_INVOICES,
+            May.INVOICE_CLIENTS,
+            May.MEND_DELIVERIES,
+        }
+    ),
+    Role.SUPPORT: frozenset(
+        {
+            May.SEE_CLIENTS,
+            May.SEE_APPS,
+            May.RUN_SYNCS,
+            May.SETTLE_MATCHES,
+            May.SEE_PROPOSALS,
+            May.SEE_INVOICES,
+            May.MEND_DELIVERIES,
+        }
+    ),
 }
 
 

@@ -90,6 +90,14 @@ class Row:
     def is_conflict(self) -> bool:
         return self.action in (Action.CONFLICT_HERE, Action.CONFLICT_THERE)
 
+    @property
+    def is_news(self) -> bool:
+        """Whether taking theirs changes a value: it moved since both agreed on it, or it replaces one of ours.
+
+        A value that fills what is empty here while nothing was agreed yet is none: a link or an import found it there.
+        """
+        return self.action.takes_theirs and (self.knows_agreed or not is_blank(self.here))
+
     def as_json(self) -> dict[str, Any]:
         return {
             "field": self.field, "label": self.label, "contact": self.contact or None, "key": self.key,

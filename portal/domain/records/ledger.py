@@ -159,7 +159,7 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class LedgerPayment:
-    """A payment as the ledger holds it, on one invoice. `mark` is empty where it is not ours or the ledger keeps none."""
+    """A payment as the ledger holds it, on one invoice. `mark` is empty when it is not ours or not kept there."""
 
     remote_id: str
     invoice_id: str
