@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from flask import has_app_context
 from sqlalchemy import delete, func, select
@@ -21,6 +22,7 @@ from portal import call_budget, token_keeper
 from portal.adapters.base import AdapterError, AppInfo, ClientAdapter, NeedsReconnect, Tokens
 from portal.adapters.digits import Digits
 from portal.adapters.http import CallsToday, Transport, VendorSession, Wait
+from portal.adapters.ledger import Ledger, LedgerInfo
 from portal.adapters.oauth import challenge_for
 from portal.adapters.quickbooks import QuickBooks
 from portal.adapters.xero import Xero
@@ -77,17 +79,31 @@ def configure(settings: Settings) -> None:
     _wired = Wiring(settings, transport, tuple(dict.fromkeys(adapter.consent_origin for adapter in adapters)))
     APPS.clear()
     APPS.update({adapter.info.slug: adapter for adapter in adapters})
-    for info in all_apps():
-        ways.register(_ways(info))
+    for adapter in adapters:
+        ways.register(_ways(adapter))
 
 
-def _ways(info: AppInfo) -> ways.Ways:
+def _ways(adapter: ClientAdapter) -> ways.Ways:
     """What the domain has to know of an app."""
+    info = adapter.info
     return ways.Ways(
         slug=info.slug, name=info.name, short_name=info.short_name, client_fields=info.client_fields,
         contact_fields=info.contact_fields, intakes=info.intakes, directions=info.directions, levels=info.levels,
         new_clients=info.new_clients, writes=info.writes_clients, creates=info.creates_clients,
         finds=info.finds_clients, batch=info.batch, lists_everything=info.lists_everything, sync_every=info.sync_every,
+        ledger=_ledger_ways(adapter),
+    )  # fmt: skip
+
+
+def _ledger_ways(adapter: ClientAdapter) -> ways.LedgerWays | None:
+    told: LedgerInfo | None = getattr(adapter, "ledger", None)
+    if told is None:
+        return None
+    return ways.LedgerWays(
+        lists=tuple(one.value for one in told.lists), target=told.line_goes_to.value, target_word=told.target_word,
+        rounding=told.rounding.value, number_length=told.number_length, lines_at_most=told.lines_at_most,
+        takes_drafts=told.takes_drafts, takes_payments=told.takes_payments, pay_into_needed=told.pay_into_needed,
+        tells_payments=told.tells_payments, poll_every=told.poll_every, cautions=told.cautions,
     )  # fmt: skip
 
 
@@ -108,6 +124,14 @@ def app_info(slug: str) -> AppInfo:
 
 def adapter_for(connection: Connection) -> ClientAdapter:
     return APPS[connection.app]
+
+
+def ledger_for(connection: Connection) -> Ledger:
+    """The adapter of an app that holds invoices. Raises KeyError for an app there is not, TypeError for any other."""
+    adapter = APPS[connection.app]
+    if not hasattr(adapter, "ledger"):
+        raise TypeError(f"{adapter.info.name} holds no invoices")
+    return cast(Ledger, adapter)
 
 
 def consent_origins() -> tuple[str, ...]:

@@ -11,6 +11,24 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True)
+class LedgerWays:
+    """What differs between apps that hold invoices. `lists` and `target` are kinds of its short lists."""
+
+    lists: tuple[str, ...] = ()
+    target: str = "account"  # what a service's lines are booked to: an account or an item
+    target_word: str = "sales account"
+    rounding: str = "each_line"
+    number_length: int = 255
+    lines_at_most: int = 500
+    takes_drafts: bool = True
+    takes_payments: bool = True
+    pay_into_needed: bool = False
+    tells_payments: bool = True
+    poll_every: timedelta = timedelta(minutes=15)
+    cautions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Ways:
     """One app's ways. Of each tuple the first entry is the default."""
 
@@ -29,6 +47,7 @@ class Ways:
     batch: int = 1  # records one call can change or create
     lists_everything: bool = True  # a record missing from a full list is gone
     sync_every: timedelta | None = None  # None: once a night
+    ledger: LedgerWays | None = None  # None: it holds no invoices
 
     @property
     def defaults(self) -> dict[str, object]:

@@ -25,11 +25,18 @@ from portal.domain.clients.models import (
     StaleEdit,
     SyncState,
 )
-from portal.domain.clients.standing import archive, index_for_search, refresh_sync_state, sync_state_of, unarchive
+from portal.domain.clients.standing import (
+    archive,
+    count_items,
+    index_for_search,
+    refresh_sync_state,
+    sync_state_of,
+    unarchive,
+)
 
 __all__ = [
     "ADDRESS_PARTS", "CONTACT_EDITABLE", "EDITABLE", "NOT_ARCHIVED", "Client", "ClientGroup", "ClientStatus", "Contact",
-    "Group", "StaleEdit", "SyncState", "add_contact", "archive", "ask_for_push", "choose_default_contact", "create",
+    "Group", "StaleEdit", "SyncState", "add_contact", "archive", "ask_for_push", "choose_default_contact", "count_items", "create",
     "edit", "edit_contact", "get", "index_for_search", "plain", "refresh_sync_state", "remove_contact",
     "restore_contact", "same_or_near", "source", "sync_state_of", "touched", "unarchive",
 ]  # fmt: skip

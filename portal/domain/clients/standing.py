@@ -61,3 +61,21 @@ def index_for_search(client_ids: Iterable[int]) -> None:
     from portal.domain import client_search  # it reads the tables above
 
     client_search.index(client_ids)
+
+
+def count_items(client: Client, delta: int, *, reason: str, by: Actor, now: datetime) -> None:
+    """Services and billing items come and go; the status follows from how many there are (1.1, CL-02, CL-03).
+
+    `delta` is how many more there are than before. Payments never count (UNP-17). Somebody archived stays archived.
+    """
+    client.active_items = max(0, client.active_items + delta)
+    client.was_active = client.was_active or client.active_items > 0
+    status = client.computed_status()
+    if client.is_archived or status == client.status:
+        return
+    client.status = status
+    client.version += 1
+    client.changed_at = now
+    activity.record(
+        Verb.STATUS_CHANGED, by=by, now=now, client_id=client.id, client=client.name, status=status.value, reason=reason
+    )
