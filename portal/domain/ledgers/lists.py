@@ -17,12 +17,19 @@ from portal.domain.library import Service, TaxRate
 from portal.domain.records import LedgerLists
 
 SETTINGS = {
-    "creates": "Create invoices for new clients", "default_target": "Where a service without its own target goes",
-    "as_drafts": "Create as drafts", "show_descriptions": "Show service descriptions",
-    "branding_manual": "Branding of invoices paid by hand", "branding_automatic": "Branding of invoices paid by themselves",
-    "term": "Terms", "due_days": "Days to pay, one-off invoices", "due_days_recurring": "Days to pay, recurring invoices",
-    "pay_into": "Account payments go to", "writes_payments": "Record payments there", "sets_name": "Keep the name there",
-}  # fmt: skip
+    "creates": "Create invoices for new clients",
+    "default_target": "Where a service without its own target goes",
+    "as_drafts": "Create as drafts",
+    "show_descriptions": "Show service descriptions",
+    "branding_manual": "Branding of invoices paid by hand",
+    "branding_automatic": "Branding of invoices paid by themselves",
+    "term": "Terms",
+    "due_days": "Days to pay, one-off invoices",
+    "due_days_recurring": "Days to pay, recurring invoices",
+    "pay_into": "Account payments go to",
+    "writes_payments": "Record payments there",
+    "sets_name": "Keep the name there",
+}
 
 
 class NotInTheList(Exception):
@@ -84,10 +91,9 @@ def tax_mappings(connection: Connection) -> dict[int, str]:
 
 def targets(connection: Connection) -> dict[int, str]:
     """Service here -> the account or item of its own."""
-    query = select(ServiceTarget.service_id, ServiceTarget.remote_id).where(
-        ServiceTarget.connection_id == connection.id
-    )
-    return {row.service_id: row.remote_id for row in db.session.execute(query)}
+    row = ServiceTarget
+    query = select(row.service_id, row.remote_id).where(row.connection_id == connection.id)
+    return {one.service_id: one.remote_id for one in db.session.execute(query)}
 
 
 def suggestion(rate: TaxRate, choices: list[LedgerEntry]) -> LedgerEntry | None:
