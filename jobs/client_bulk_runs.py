@@ -80,7 +80,7 @@ def _one(run: BulkRun, item: BulkItem) -> list[int]:
             return link_ids
         if link_ids:
             _sync(run_id, item_id, link_ids)
-    except Exception:
+    except Exception:  # whatever it is, it is this client's own; it is logged and its row says so
         db.session.rollback()
         log.exception("bulk run %s could not deal with item %s", run_id, item_id)
         _settle(run_id, item_id, ItemState.FAILED, UNEXPECTED)

@@ -46,7 +46,7 @@ def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     with _app.app_context():
         try:
             return function(*args)
-        except Exception:
+        except Exception:  # raised on: nobody may be waiting for the result, so the log has to tell
             log.exception("background work %s failed", getattr(function, "__name__", function))
             raise
         finally:

@@ -19,6 +19,7 @@ from flask import Flask
 from jobs import client_bulk_runs, csv_imports, hourly, nightly, queue, tidying
 from portal.db import db
 from portal.domain import claims
+from portal.receivables import handle_due, look_due, read_lists_due
 from portal.sync.creating_there import create_due
 from portal.sync.recovering import alert_long_runs, recover
 from portal.sync.sending import send_due
@@ -42,6 +43,9 @@ JOBS = (
     Job("recover", "Go on with runs that were interrupted or had to wait", None, recover),
     Job("push", "Send changes that are waiting for another try", None, send_due),
     Job("creations", "Create clients in apps they are to be in", None, create_due),
+    Job("ledger-lists", "Read tax rates, accounts and items of every ledger once an hour", None, read_lists_due),
+    Job("webhooks", "Look at what vendors have told us of", None, handle_due),
+    Job("ledger-invoices", "Look in every ledger what became of our invoices", None, look_due),
     Job("csv-imports", "Go on with CSV imports whose process ended", None, csv_imports.go_on),
     Job("bulk-runs", "Go on with acts on many clients whose process ended", None, client_bulk_runs.go_on),
     Job("long-runs", "Tell admins of a sync that runs longer than an hour", None, alert_long_runs),
@@ -97,7 +101,7 @@ def tick(now: datetime) -> None:
             if job.every is None or _claimed(job, now):
                 job.run(now)
             _failures.pop(job.name, None)
-        except Exception:
+        except Exception:  # whatever it is, the other jobs go on; it is logged and tried again
             db.session.rollback()
             fails = _fails + 1
             _failures[job.name] = (fails, now + min(timedelta(seconds=30) * 2 ** (fails - 1), timedelta(hours=1)))

@@ -127,11 +127,25 @@ def adapter_for(connection: Connection) -> ClientAdapter:
 
 
 def ledger_for(connection: Connection) -> Ledger:
-    """The adapter of an app that holds invoices. Raises KeyError for an app there is not, TypeError for any other."""
-    adapter = APPS[connection.app]
+    """The adapter of an app that holds invoices. Raises KeyError for any other."""
+    return ledger_of(connection.app)
+
+
+def ledger_of(slug: str) -> Ledger:
+    """The same by the app's slug."""
+    adapter = APPS[slug]
     if not hasattr(adapter, "ledger"):
-        raise TypeError(f"{adapter.info.name} holds no invoices")
+        raise KeyError(f"{adapter.info.name} holds no invoices")
     return cast(Ledger, adapter)
+
+
+def webhook_key(vendor: str) -> str:
+    """What this vendor signs its webhooks with: from the environment, else as an admin typed it; empty: unknown."""
+    given = _wiring().settings.of_app(f"{vendor.upper()}_WEBHOOK_KEY", "")
+    if given:
+        return given
+    row = db.session.get(VendorCredentials, vendor)
+    return (row.webhook_key or "") if row else ""
 
 
 def consent_origins() -> tuple[str, ...]:

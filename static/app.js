@@ -77,10 +77,11 @@ document.addEventListener("change", (event) => {
   countChecked(box.form);
 });
 
-/* A filter takes effect when it is chosen; without scripts its form has a button. */
+/* A filter takes effect when it is chosen; without scripts its form has a button. A field that asks while one types has
+   asked already: asking again when it is left would replace the row one is about to click. */
 document.addEventListener("change", (event) => {
   const form = closest(event, "form[data-apply]");
-  if (form) form.requestSubmit();
+  if (form && !event.target.matches("[hx-get]")) form.requestSubmit();
 });
 
 /* Copy buttons: the text stands in the element they name. */

@@ -201,6 +201,7 @@ def upgrade() -> None:
         sa.Column("web_url", sa.String(), nullable=False),
         sa.Column("made_at", UtcDateTime(), nullable=False),
         sa.Column("made_by", sa.String(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
         sa.Column("delivered_at", UtcDateTime(), nullable=True),
         sa.Column("adopted", sa.Boolean(), nullable=False),
         sa.CheckConstraint(

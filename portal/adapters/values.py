@@ -6,14 +6,18 @@ Null, a missing name and an empty text all mean that there is nothing; a number 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import uuid4
 
 from portal.domain.records import Quarantined
 from portal.domain.text import clean, clean_line
 
 RAW_KEPT = 20_000  # characters of a record that could not be understood
 LONGEST_NAME = 300  # of a record that could not be understood
+LARGEST = Decimal(10) ** 15  # more than any ledger keeps in one amount
 
 Raw = Mapping[str, Any]
 
@@ -29,7 +33,7 @@ def line(raw: Raw, name: str) -> str:
         return clean_line(value) if value else ""  # most are empty, and there are half a million in a long list
     if value is None:
         return ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return str(value)
     raise NotUnderstood(f"Its {name} is not a text.")
 
@@ -51,6 +55,38 @@ def flag(raw: Raw, name: str) -> bool:
     if said in ("true", "false", ""):
         return said == "true"
     raise NotUnderstood(f"Its {name} is {said[:40]!r}, which is neither true nor false.")
+
+
+def amount(raw: Raw, name: str) -> Decimal | None:
+    """A number with all its digits, also as a text; None where there is none. Raises `NotUnderstood` for anything else.
+
+    Read the reply with `json(exact=True)`: a float is taken by the digits it shows.
+    """
+    value = raw.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        raise NotUnderstood(f"Its {name} is not a number.")
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise NotUnderstood(f"Its {name} is {str(value)[:40]!r}, which is not a number.") from None
+    if not found.is_finite() or abs(found) >= LARGEST:
+        raise NotUnderstood(f"Its {name} is {str(value)[:40]!r}, which no amount can be.")
+    return found
+
+
+def exact_json(value: object) -> bytes:
+    """JSON in which decimals stand as numbers with exactly the digits they have, no exponent and no float between."""
+    sign = uuid4().hex  # nobody's text begins with it
+    text = json.dumps(value, ensure_ascii=False, default=lambda number: f"{sign}{_digits(number)}")
+    return re.sub(f'"{sign}(-?[0-9.]+)"', r"\1", text).encode()
+
+
+def _digits(number: object) -> str:
+    if not isinstance(number, Decimal) or not number.is_finite():
+        raise TypeError(f"{number!r} cannot be written")
+    return f"{number:f}"
 
 
 def items(raw: Raw, name: str) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def create(
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
-    except BaseException:
+    except BaseException:  # raised on: half a backup must not lie about, also after Ctrl-C
         part.unlink(missing_ok=True)
         raise
     return manifest

@@ -104,7 +104,7 @@ def restore(
         _load(db.session.connection(), source, manifest, progress)
         _index_clients()
         db.session.commit()
-    except BaseException:
+    except BaseException:  # raised on: half a restored portal must not stay, also after Ctrl-C
         db.session.rollback()
         raise
     migrate("head")

@@ -42,7 +42,7 @@ def run(name: str) -> None:
     try:
         job.run(console.now())
         db.session.commit()
-    except Exception as error:
+    except Exception as error:  # whatever it is, the command ends with a sentence and its cause
         db.session.rollback()
         raise Stop(f"The job {name} did not get done: {error}") from error
     finally:

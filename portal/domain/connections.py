@@ -373,3 +373,13 @@ def drop_tokens(tokens: TokenSet) -> None:
 def _capped(*conditions: ColumnElement[bool]) -> int:
     rows = select(literal(1)).select_from(ClientLink).where(*conditions).limit(CAP).subquery()
     return db.session.scalar(select(func.count()).select_from(rows)) or 0
+
+
+def keep_webhook_key(vendor: str, key: str, *, app: str, by: Actor, now: datetime) -> None:
+    """What the vendor signs its webhooks with, kept encrypted beside the portal's registration."""
+    kept = credentials_kept(vendor)
+    if kept is None:
+        kept = VendorCredentials(vendor=vendor, client_id="", client_secret="", changed_at=now)
+        db.session.add(kept)
+    kept.webhook_key = key
+    activity.record(Verb.WEBHOOK_KEY_CHANGED, by=by, now=now, app=app)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app, request
 
@@ -13,6 +13,9 @@ from portal.sandbox.faults import Faults
 from portal.sandbox.limits import Limits
 from portal.sandbox.store import Store
 from portal.sandbox.vendor import Switch, Tenant, Vendor
+
+if TYPE_CHECKING:
+    from portal.sandbox.webhooks import Sender
 
 
 class Refused(Exception):
@@ -68,6 +71,7 @@ class Sandbox:
     faults: Faults
     calls: CallLog
     vendors: tuple[Vendor, ...]
+    senders: dict[str, Sender] = field(default_factory=dict)  # of webhooks, by vendor; see `webhooks.sender`
 
     @property
     def tenants(self) -> tuple[Tenant, ...]:

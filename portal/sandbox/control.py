@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from portal.sandbox import calls, garbage
+from portal.sandbox import calls, garbage, webhooks
 from portal.sandbox.context import Refused, Sandbox, here
 from portal.sandbox.faults import ACTIONS, MATCHERS, BadRule
 from portal.sandbox.limits import DEFAULTS
@@ -160,6 +160,36 @@ def change_limits() -> Response:
     return jsonify(box.limits.describe())
 
 
+@blueprint.get("/<vendor>/webhooks")
+def see_webhooks(vendor: str) -> Response:
+    """Where they go, and what was said so far."""
+    found = webhooks.sender(here(), vendor)
+    return jsonify(**vars(found.settings), deliveries=[one.as_json() for one in list(found.made)])
+
+
+@blueprint.post("/<vendor>/webhooks")
+def set_webhooks(vendor: str) -> Response:
+    """`url` and `secret`; `copies`, `order`, `one_by_one`, `hold`, `retry_after`. An empty `url` ends them."""
+    found = webhooks.sender(here(), vendor)
+    found.change(body())
+    return jsonify(**vars(found.settings))
+
+
+@blueprint.post("/<vendor>/webhooks/<any(release, again, post, wait):what>")
+def act_on_webhooks(vendor: str, what: str) -> Response:
+    """Let go what is held back (`order`); send the last `count` again; `post` a `body` signed with `secret` at once;
+    `wait` so many `seconds` until all is said."""
+    found, values = webhooks.sender(here(), vendor), body(optional=True)
+    if what == "release":
+        return jsonify(events=found.release(str(values.get("order", ""))))
+    if what == "again":
+        return jsonify(deliveries=found.again(int(values.get("count", 1))))
+    if what == "post":
+        text = str(values.get("body", ""))
+        return jsonify(status=found.post(text.encode(), str(values.get("secret", found.settings.secret))))
+    return jsonify(said=found.wait(float(values.get("seconds", 10))))
+
+
 @blueprint.get("/trap")
 def trap() -> Response:
     """The address hidden in hostile documents: whoever fetches it is noted as a call of vendor `trap`."""
@@ -196,6 +226,7 @@ def start_over(box: Sandbox, clients: int, seed: int) -> None:
     box.clock.reset()
     box.switches.reset()
     box.limits.reset()
+    webhooks.quiet(box, forget=True)
     for vendor in box.vendors:
         if vendor.wipe:
             vendor.wipe(box)

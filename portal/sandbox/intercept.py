@@ -64,7 +64,7 @@ class Intercept:
             for block in body:
                 call.bytes += len(block)
                 yield block
-        except BaseException:
+        except BaseException:  # raised on; a reader that went away shows as a call without an answer
             if call.status is None:
                 call.status = 0
             raise

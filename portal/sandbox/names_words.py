@@ -1,7 +1,7 @@
 """Words the made-up clients are made of."""
 
 # fmt: off
-# ruff: noqa: E501
+# ruff: noqa: E501  # lists of words, many to a line
 
 from __future__ import annotations
 

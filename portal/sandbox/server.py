@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from portal.sandbox import control, pages
+from portal.sandbox import control, pages, webhooks
 from portal.sandbox.calls import CallLog
 from portal.sandbox.client import Control
 from portal.sandbox.clock import Clock
@@ -134,6 +134,7 @@ def serve(host: str, port: int, data_dir: Path, clients: int, seed: int) -> None
         server.serve_forever(poll_interval=0.1)
     finally:
         server.server_close()
+        webhooks.quiet(box)
         box.store.close()
 
 
@@ -165,4 +166,5 @@ def running_sandbox(clients: int = 60, seed: int = 7, data_dir: Path | None = No
             server.shutdown()
             server.server_close()
             thread.join(5)
+            webhooks.quiet(box)
             box.store.close()

@@ -56,7 +56,7 @@ class Store:
                 db.execute("BEGIN IMMEDIATE")
                 yield db
                 db.commit()
-            except BaseException:
+            except BaseException:  # raised on: whatever ended the block, half of it must not stay
                 db.rollback()
                 raise
             finally:

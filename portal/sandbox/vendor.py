@@ -15,6 +15,7 @@ from flask import Blueprint
 
 if TYPE_CHECKING:
     from portal.sandbox.context import Sandbox
+    from portal.sandbox.webhooks import Hook
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Vendor:
     tenant_of: Callable[[Sandbox, Mapping[str, Any]], str | None] | None = None
     # Headers and body of this vendor's 429 for a `rate_limited` fault; Xero's empty one if None.
     too_many: Callable[[Sandbox, Mapping[str, Any]], tuple[list[tuple[str, str]], bytes]] | None = None
+    webhooks: Hook | None = None  # how it tells of changes; None: it does not
 
 
 def discover() -> tuple[Vendor, ...]:

@@ -95,7 +95,7 @@ class Applier:
         except passed_on:
             db.session.rollback()
             raise
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is this record's own; it is logged and told
             db.session.rollback()
             log.exception("run %s could not apply record %s", self.run_id, record.remote_id)
             outcome = Outcome.FAILED

@@ -71,7 +71,7 @@ class Newcomers:
             self._bring_in([one])
         except OperationalError:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is this record's own; it is logged and told
             record, match = one
             log.exception("run %s could not bring in record %s", self.run_id, record.remote_id)
             reason = f"Counterpart could not bring in this record: {error}"[:500]

@@ -6,6 +6,7 @@ name is the guard against what came in between. Whoever is not plainly new is lo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ from portal.sync.creating_there import (
     is_settled,
     take_answer,
 )
+from portal.sync.in_hand import all_handed_back, fill_and_write
 from portal.sync.job import Job
 from portal.sync.runs import clock
 
@@ -112,23 +114,12 @@ class Batches:
     alone: list[int] = field(default_factory=list)  # rows to be looked at by themselves, afterwards
 
     def create(self, row_ids: list[int]) -> None:
-        size = self.job.info.batch
-        try:
-            for start in range(0, len(row_ids), size):
-                self._sort_out(row_ids[start : start + size])
-                if len(self.new) >= size:
-                    self._write(size)
-            while self.new:
-                self._write(size)
-        except BaseException:
-            db.session.rollback()
-            for held in self.in_hand.values():
-                hand_back(held)
-            raise
+        with all_handed_back(hand_back, self.in_hand.values):
+            fill_and_write(row_ids, self.job.info.batch, self._sort_out, self.new, self._write)
         for row_id in self.alone:
             _alone(self.job, row_id)
 
-    def _sort_out(self, row_ids: list[int]) -> None:
+    def _sort_out(self, row_ids: Sequence[int]) -> None:
         self.context = context_of(db.session.get_one(Connection, self.job.connection_id), self.job.by)
         taken = claim(row_ids, clock())
         self.in_hand |= {held.row_id: held for held in taken}
@@ -157,7 +148,8 @@ class Batches:
                 db.session.commit()
 
     def _write(self, size: int) -> None:
-        batch, self.new = self.new[:size], self.new[size:]
+        batch = self.new[:size]
+        del self.new[:size]
         news = [NewRecord(one.record, one.held.key) for one in batch]
         try:
             answers = self.job.adapter.create_clients(self.job.session, news)

@@ -23,7 +23,6 @@ from portal.adapters.base import (
     ClientAdapter,
     NameTaken,
     NeedsReconnect,
-    RateLimited,
     Session,
     Unavailable,
     Unknown,
@@ -39,9 +38,10 @@ from portal.domain.looking_there import Answer, Verdict
 from portal.domain.records import ClientRecord, NewRecord
 from portal.sync.asking_there import Wanted, look, put_on_the_list
 from portal.sync.breaking_off import note_lost
+from portal.sync.in_hand import handed_back
 from portal.sync.many import carried_by_runs, with_a_run
-from portal.sync.outbox import ATTEMPTS, FIRST_WAIT, LEASE, LONGEST_WAIT, UNSURE_WAIT, said
-from portal.sync.runs import GoingDown, LeaseLost, Stopped, clock
+from portal.sync.outbox import FIRST_WAIT, LEASE, UNSURE_WAIT, another_try, said
+from portal.sync.runs import clock
 
 log = logging.getLogger(__name__)
 
@@ -99,23 +99,15 @@ def create_there(row_id: int, session: Session | None = None, by: Actor | None =
     if not (adapter.info.finds_clients or connection.imported_at):
         hand_back(held)  # only the first sync tells who is there; it is taken up after that
         return None
-    try:
-        if session is None:
-            session = integrations.open_session(connection, urgent=True)
-        db.session.commit()
-        return look_and_create(adapter, session, held, context)
-    except AdapterError as error:
-        db.session.rollback()
-        return failed(held, error, context)
-    except (Stopped, GoingDown, LeaseLost):
-        db.session.rollback()
-        hand_back(held)
-        raise
-    except Exception:
-        db.session.rollback()
-        why = "Counterpart met something unexpected; it tries again by itself."
-        hand_back(held, until=clock() + UNSURE_WAIT, why=why, attempts=1)
-        raise
+    with handed_back(hand_back, held, UNSURE_WAIT, attempts=1):  # perhaps it was created
+        try:
+            if session is None:
+                session = integrations.open_session(connection, urgent=True)
+            db.session.commit()
+            return look_and_create(adapter, session, held, context)
+        except AdapterError as error:
+            db.session.rollback()
+            return failed(held, error, context)
 
 
 def context_of(connection: Connection, by: Actor | None) -> Context:
@@ -273,17 +265,11 @@ def failed(held: InHand, error: AdapterError, context: Context) -> Outcome:
     if row is None or row.lease_by != held.token:
         db.session.rollback()
         return Outcome.FAILED
-    attempts = row.attempts + 1
-    if isinstance(error, RateLimited):
-        hand_back(held, until=error.retry_at or now + LONGEST_WAIT, why=error.message)
-    elif isinstance(error, NeedsReconnect):
+    again = another_try(error, row.attempts + 1, now)
+    if isinstance(error, NeedsReconnect):
         note_lost(context.connection.id, error.message, context.by)
-        why = f"{error.message} It is kept and goes out once reconnected."
-        hand_back(held, until=now + LONGEST_WAIT, why=why)
-    elif isinstance(error, Unavailable | Unknown) and attempts < ATTEMPTS:
-        first = UNSURE_WAIT if isinstance(error, Unknown) else FIRST_WAIT
-        wait = min(first * 2 ** (attempts - 1), LONGEST_WAIT)
-        hand_back(held, until=now + wait, why=error.message, attempts=attempts)
+    if again is not None:
+        hand_back(held, until=again.at, why=again.why, attempts=again.attempts)
     else:
         is_certain = row.attempts == 0 and not isinstance(error, Unavailable | Unknown)
         why = said(error, context.app)

@@ -78,20 +78,34 @@ def failed(held: InHand, error: AdapterError, context: Context) -> Outcome:
     """Decide by the kind of failure whether to try again, and when (architecture: five errors and one unknown)."""
     now = clock()
     link = db.session.get_one(ClientLink, held.link_id)
-    attempts = link.push_attempts + 1
-    if isinstance(error, RateLimited):
-        hand_back(held, until=error.retry_at or now + LONGEST_WAIT, why=error.message)
-    elif isinstance(error, NeedsReconnect):
+    again = another_try(error, link.push_attempts + 1, now)
+    if isinstance(error, NeedsReconnect):
         note_lost(link.connection_id, error.message, context.by)
-        why = f"{error.message} It is kept and goes out once reconnected."
-        hand_back(held, until=now + LONGEST_WAIT, why=why)
-    elif isinstance(error, Unavailable | Unknown | Moved) and attempts < ATTEMPTS:
-        first = UNSURE_WAIT if isinstance(error, Unknown) else FIRST_WAIT
-        wait = min(first * 2 ** (attempts - 1), LONGEST_WAIT)
-        hand_back(held, until=now + wait, why=error.message, attempts=attempts)
+    if again is not None:
+        hand_back(held, until=again.at, why=again.why, attempts=again.attempts)
     else:
         _give_up(link, held, error, context)
     return Outcome.FAILED
+
+
+class AnotherTry(NamedTuple):
+    """`attempts` None: this one does not count, because it was not the record's fault."""
+
+    at: datetime
+    why: str
+    attempts: int | None = None
+
+
+def another_try(error: AdapterError, attempts: int, now: datetime) -> AnotherTry | None:
+    """When to try again what has failed so at its `attempts`th time; None when a person has to look at it."""
+    if isinstance(error, RateLimited):
+        return AnotherTry(error.retry_at or now + LONGEST_WAIT, error.message)
+    if isinstance(error, NeedsReconnect):
+        return AnotherTry(now + LONGEST_WAIT, f"{error.message} It is kept and goes out once reconnected.")
+    if isinstance(error, Unavailable | Unknown | Moved) and attempts < ATTEMPTS:
+        first = UNSURE_WAIT if isinstance(error, Unknown) else FIRST_WAIT
+        return AnotherTry(now + min(first * 2 ** (attempts - 1), LONGEST_WAIT), error.message, attempts)
+    return None
 
 
 def hand_back(

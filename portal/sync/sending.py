@@ -26,9 +26,10 @@ from portal.domain.clients import Client
 from portal.domain.planning import Plan, Times
 from portal.domain.records import ClientChange, ClientRecord, RecordChange, RecordState
 from portal.sync.applying import load, plan_for
+from portal.sync.in_hand import handed_back
 from portal.sync.many import carried_by_runs, with_a_run
 from portal.sync.outbox import FIRST_WAIT, InHand, broken, claim, failed, hand_back, key_of
-from portal.sync.runs import GoingDown, LeaseLost, Stopped, clock
+from portal.sync.runs import clock
 
 log = logging.getLogger(__name__)
 
@@ -79,23 +80,15 @@ def send(link_id: int, session: Session | None = None, by: Actor | None = None) 
     context = findings.context_for(connection, by=by or Actor("System", Origin.APP), now=clock())
     # The first import is one way, but a person's save meanwhile is no import (XPM-1, XPM-10).
     context = replace(context, connection=replace(context.connection, is_first=False))
-    try:
-        if session is None:
-            session = integrations.open_session(connection, urgent=True)
-        db.session.commit()
-        return look_and_send(adapter, session, held, context)
-    except AdapterError as error:
-        db.session.rollback()
-        return failed(held, error, context)
-    except (Stopped, GoingDown, LeaseLost):
-        db.session.rollback()
-        hand_back(held)
-        raise
-    except Exception:
-        db.session.rollback()
-        why = "Counterpart met something unexpected; it tries again by itself."
-        hand_back(held, until=clock() + FIRST_WAIT, why=why)
-        raise
+    with handed_back(hand_back, held, FIRST_WAIT):
+        try:
+            if session is None:
+                session = integrations.open_session(connection, urgent=True)
+            db.session.commit()
+            return look_and_send(adapter, session, held, context)
+        except AdapterError as error:
+            db.session.rollback()
+            return failed(held, error, context)
 
 
 def look_and_send(adapter: ClientAdapter, session: Session, held: InHand, context: Context) -> Outcome:

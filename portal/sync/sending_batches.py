@@ -8,6 +8,7 @@ is read, planned again, so that a conflict shows, and sent once more (fault row 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import OperationalError
@@ -20,6 +21,7 @@ from portal.domain.carrying import Context
 from portal.domain.planning import Plan
 from portal.domain.records import ClientChange, ClientRecord, RecordChange, client_from_json
 from portal.sync.applying import load, plan_for
+from portal.sync.in_hand import all_handed_back, fill_and_write
 from portal.sync.job import Job, note_sent
 from portal.sync.outbox import FIRST_WAIT, InHand, broken, claim, failed, hand_back, key_of
 from portal.sync.runs import clock
@@ -67,19 +69,8 @@ class Batches:
         self.context = self._context()
 
     def send(self, link_ids: list[int]) -> None:
-        size = self.job.info.batch
-        try:
-            for start in range(0, len(link_ids), size):
-                self._prepare(link_ids[start : start + size])
-                if len(self.ready) >= size:
-                    self._write(size)
-            while self.ready:
-                self._write(size)
-        except BaseException:
-            db.session.rollback()
-            for held in self.in_hand.values():
-                hand_back(held)
-            raise
+        with all_handed_back(hand_back, self.in_hand.values):
+            fill_and_write(link_ids, self.job.info.batch, self._prepare, self.ready, self._write)
 
     def _context(self) -> Context:
         connection = db.session.get_one(Connection, self.job.connection_id)
@@ -87,7 +78,7 @@ class Batches:
         db.session.commit()
         return context
 
-    def _prepare(self, link_ids: list[int]) -> None:
+    def _prepare(self, link_ids: Sequence[int]) -> None:
         """Take these in hand and plan each; what has nothing to write is done with that."""
         self.context = self._context()
         taken = claim(link_ids, clock())
@@ -126,7 +117,8 @@ class Batches:
         return Ready(held, record, made, change)
 
     def _write(self, size: int) -> None:
-        batch, self.ready = self.ready[:size], self.ready[size:]
+        batch = self.ready[:size]
+        del self.ready[:size]
         changes = [RecordChange(one.record, one.change, key_of(one.held, one.record, one.change)) for one in batch]
         try:
             answers = self.job.adapter.update_clients(self.job.session, changes)

@@ -147,7 +147,7 @@ def test_eight_threads_that_need_a_token_at_once_make_one_call(case: Case) -> No
         gate.wait()
         try:
             got.append(keeper.renewed("access-1"))
-        except Exception as error:
+        except Exception as error:  # what goes wrong in a thread is judged below
             errors.append(error)
 
     threads = [threading.Thread(target=one) for _ in range(8)]
@@ -183,7 +183,7 @@ def test_eight_processes_that_need_a_token_at_once_make_one_call(case: Case, tmp
         keeper = TokenKeeper(engine, case.token_set_id, refresh, now=lambda: START)
         try:
             results.put(keeper.renewed("access-1"))
-        except Exception as error:
+        except Exception as error:  # what goes wrong in a child is judged by its parent
             results.put(repr(error))
 
     children = [context.Process(target=child) for _ in range(8)]

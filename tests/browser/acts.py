@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from playwright.sync_api import Locator, expect
 
 from portal.domain.client_csv_columns import HEADINGS
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import SETTLING, Visitor
 
 PANEL = "/apps/1"
 BRIEF = ("Client Name", "Phone", "Contact Name", "Contact Email")
@@ -51,6 +51,7 @@ def find(visitor: Visitor, words: str) -> Locator:
     with visitor.page.expect_response(re.compile(r"/clients\?")):
         visitor.page.locator("#narrow [name=q]").fill(words)
     expect(visitor.page).to_have_url(re.compile("q="))
+    expect(visitor.page.locator(SETTLING)).to_have_count(0)
     return names(visitor)
 
 

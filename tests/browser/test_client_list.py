@@ -46,6 +46,14 @@ def test_the_list_follows_what_one_types_and_keeps_it_on_reload_and_on_the_way_b
     visitor.look("nothing found")
 
 
+def test_a_row_opens_however_slowly_one_clicks_after_typing(visitor: Visitor) -> None:
+    """A press and its release are a moment apart, in which the row must not be replaced."""
+    row = find(visitor, "aotea").first
+    name = row.inner_text()
+    row.click(delay=600)
+    visitor.is_at(name)
+
+
 def test_clients_are_archived_in_bulk_and_brought_back_with_undo(visitor: Visitor) -> None:
     page = visitor.open("/clients?q=Ana-Sof")
     two = names(visitor).all_inner_texts()[:2]

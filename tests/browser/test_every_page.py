@@ -6,6 +6,7 @@ import re
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.visitor import Visitor
 
@@ -35,8 +36,9 @@ def test_every_page_one_can_reach_is_sound(visitor: Visitor) -> None:
 @pytest.mark.parametrize("path", ["/nothing-here", "/clients/999999", "/apps/999", "/sign-in/password/no-such-link"])
 def test_a_page_that_is_not_there_says_what_to_do(visitor: Visitor, path: str) -> None:
     with visitor.expecting(404, 410):
-        visitor.open(path)
+        page = visitor.open(path)
         visitor.look()
+        expect(page.get_by_role("link", name=re.compile("Home|Sign in|sign-in")).first).to_be_visible()
 
 
 def shape(path: str) -> str:

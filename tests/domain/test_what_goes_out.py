@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from portal.db import db
 from portal.domain import activity, clients, links, outgoing
 from portal.domain.apps import Conflict, ContactLink, OutgoingClient, PushState
-from portal.domain.carrying import apply_here
+from portal.domain.carrying import apply_here, side_of
 from portal.domain.clients import Client, SyncState
 from portal.domain.findings import context_for
 from portal.domain.planning import Policy, Times, plan
-from portal.domain.records import ClientRecord
+from portal.domain.records import ClientRecord, ContactRecord
 from tests.cast import COMMAND, make_client, make_connection, make_link, now, person
 from tests.pretend_app import PRIYA
 from tests.strict_ledger import ledger
@@ -85,8 +87,6 @@ def pulled(client: Client, connection: Any, name: str, *, by: Any) -> None:
     link.agreed = {"name": client.name}
     record = ClientRecord(link.remote_id, name)
     context = context_for(connection, by=by, now=now())
-    from portal.domain.carrying import side_of
-
     side = side_of(client, link, [], record, context.staff, context.app)
     made = plan(
         side, record, fields={"name": "two-way"}, contact_fields={}, times=Times(), policy=Policy("XPM", "both")
@@ -104,14 +104,91 @@ def test_a_value_one_app_told_is_a_change_for_the_others_and_not_for_itself(acme
 
 
 def test_what_a_run_brought_goes_to_the_others_with_their_own_run(acme: Client) -> None:
-    from dataclasses import replace
-
     from tests.cast_runs import make_run
 
     xpm = next(one.connection for one in acme.links if one.connection.app == "xpm")
     pulled(acme, xpm, "Acme Holdings", by=replace(COMMAND, run_id=make_run(xpm).id))
     other = next(one for one in acme.links if one.connection.app == "ledger")
     assert (other.push_state, other.push_next_at) == (PushState.READY, None)
+
+
+def met(client: Client, app: str, **details: Any) -> None:
+    """A run or a look has found this record of the client in the app, and its plan is carried out."""
+    link = next(one for one in client.links if one.connection.app == app)
+    ties = list(db.session.scalars(select(ContactLink).where(ContactLink.client_link_id == link.id)))
+    record = ClientRecord(link.remote_id, **({"name": client.name} | details))
+    context = context_for(link.connection, by=PRIYA, now=now())
+    side = side_of(client, link, ties, record, context.staff, context.app)
+    policy = context.connection.policy(context.app)
+    made = plan(
+        side, record, fields=context.fields, contact_fields=context.contact_fields, times=Times(), policy=policy
+    )
+    apply_here(client, link, ties, record, made, context, may_send=False)
+    db.session.flush()
+
+
+def in_step(monkeypatch: pytest.MonkeyPatch, **details: Any) -> Client:
+    """In step with XPM and linked to a ledger just now, of which nothing was read yet."""
+    books = ledger(monkeypatch, settings={"direction": "both", "level": "everything"})
+    client = make_client("Acme", **details)
+    make_link(client, make_connection(imported_at=now()))
+    met(client, "xpm", phone=client.phone)
+    make_link(client, books.connection)
+    for link in client.links:
+        link.push_state = PushState.NONE
+    return client
+
+
+ANA = ContactRecord("c-1", "Ana Lee", "ana@acme.example")
+
+
+def test_what_a_link_fills_in_here_is_no_news_for_the_other_apps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger's thousand phone numbers must not become a thousand calls to the practice."""
+    client = in_step(monkeypatch)
+    met(client, "ledger", phone="09 555 0101", contacts=(ANA,))
+    assert (client.phone, [one.name for one in client.contacts]) == ("09 555 0101", ["Ana Lee"])
+    assert asked(client) == set()
+
+
+def test_what_a_link_fills_in_a_contact_here_is_no_news_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = in_step(monkeypatch, contacts=[{"name": "Ana Lee"}])
+    met(client, "xpm", contacts=(replace(ANA, remote_id="x-1", email=""),))
+    met(client, "ledger", contacts=(ANA,))
+    assert client.contacts[0].email == "ana@acme.example"
+    assert asked(client) == set()
+
+
+def test_a_value_of_ours_that_a_link_replaces_is_news_for_the_other_apps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else keeps the name in step both ways here, so theirs is taken; whoever is told ours is told."""
+    client = in_step(monkeypatch)
+    xpm = next(one.connection for one in client.links if one.connection.app == "xpm")
+    xpm.settings = {"direction": "to_app"}
+    met(client, "ledger", name="Acme Holdings")
+    assert (client.name, asked(client)) == ("Acme Holdings", {"xpm"})
+
+
+def test_what_changes_in_an_app_after_the_link_is_news_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = in_step(monkeypatch)
+    met(client, "ledger", phone="09 555 0101")
+    met(client, "ledger", name="Acme Holdings", phone="09 555 0101")
+    assert (client.name, asked(client)) == ("Acme Holdings", {"xpm"})
+
+
+def test_a_contact_added_in_an_app_is_news_and_one_that_was_always_there_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection may be narrowed to names for a while; the people it leaves out meanwhile are no change there."""
+    client = in_step(monkeypatch)
+    xpm = next(one.connection for one in client.links if one.connection.app == "xpm")
+    make_link(client, make_connection("xpm", "A second practice", imported_at=now()))
+    xpm.settings = {"level": "name"}
+    met(client, "xpm", contacts=(ANA,))
+    assert client.contacts == []
+    xpm.settings = {"level": "everything"}
+    met(client, "xpm", contacts=(ANA,))
+    assert (len(client.contacts), asked(client)) == (1, set())
+    met(client, "xpm", contacts=(ANA, replace(ANA, remote_id="c-2", name="Ben Ihaka", email="")))
+    assert (len(client.contacts), asked(client)) == (2, {"xpm"})
 
 
 def test_the_value_that_lost_to_a_persons_word_is_given_back_to_the_app(acme: Client, database: Any) -> None:
@@ -145,8 +222,6 @@ def test_undoing_a_csv_import_takes_back_the_clients_that_were_to_go_out(
 
 def test_nobody_elses_contact_is_tied_by_settling_a_creation(monkeypatch: pytest.MonkeyPatch, database: Any) -> None:
     """A vendor that cuts a contact's name still has its one contact recognised, and its spelling is no change."""
-    from dataclasses import replace
-
     from portal.domain import carrying
     from portal.domain.planning import ANSWERED
 

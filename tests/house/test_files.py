@@ -95,6 +95,20 @@ def test_every_exception_to_a_check_gives_its_reason() -> None:
     )  # fmt: skip
 
 
+def test_whoever_catches_everything_says_why() -> None:
+    pattern = re.compile(r"^\s*except(\s+(Base)?Exception(\s+as\s+\w+)?)?:\s*$")
+    bare = [
+        f"{shown(path)}:{number}"
+        for path in files(".py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if pattern.search(line)
+    ]
+    assert not bare, _told(
+        "These catch whatever goes wrong without saying why:", bare,
+        "Name the errors you expect, or add the reason: `except Exception:  # it is this record's own, and logged`.",
+    )  # fmt: skip
+
+
 def test_no_exception_is_swallowed_whole() -> None:
     pattern = re.compile(r"except(\s+(Base)?Exception)?\s*(as \w+)?:\s*(#.*)?\n\s+(pass|continue)\b")
     found = [shown(path) for path in files(".py") if pattern.search(path.read_text(encoding="utf-8"))]

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from portal.adapters.base import (
     Flow,
@@ -187,14 +188,28 @@ def test_the_business_is_told_by_its_name(door: Door) -> None:
 NEWS = [NewRecord(ClientRecord("", f"Newcomer {number} LLC"), f"c{number}-1") for number in range(100)]
 
 
-def test_a_hundred_parties_are_written_with_two_calls_and_the_source_first(door: Door) -> None:
-    session = door.session()
-    outcomes = door.adapter.create_clients(session, NEWS)
+def test_a_hundred_parties_are_written_with_one_call_once_the_source_is_declared(door: Door) -> None:
+    """The chart of accounts is read first, because a declaration is always whole, its labels included."""
+    outcomes = door.adapter.create_clients(door.session(), NEWS)
     assert [one.name for one in outcomes] == [one.record.name for one in NEWS]
     assert len({one.remote_id for one in outcomes}) == 100
+    door.adapter.create_clients(door.session(), NEWS)
     assert [urlsplit(one["path"]).path.rsplit("/", 2)[-2:] for one in door.calls()] == [
-        ["connection", "sources"], ["source", "parties"],
+        ["ledger", "categories"], ["connection", "sources"], ["source", "parties"], ["source", "parties"],
     ]  # fmt: skip
+
+
+def test_sources_that_digits_has_lost_are_declared_again(door: Door) -> None:
+    door.adapter.create_clients(door.session(), NEWS[:1])
+    door.sandbox.control.ask("POST", "digits/revoke", {"tenant": door.account["id"]})
+    token = door.sandbox.control.tokens(vendor="digits", tenants=[door.account["id"]])["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{door.sandbox.url}/digits/v1/connection/sources"
+    assert requests.post(url, json={"sources": []}, headers=headers, timeout=20).status_code == 200
+    assert door.tokens is not None
+    door.tokens.held = [token]
+    (made,) = door.adapter.create_clients(door.session(), NEWS[1:2])
+    assert made.name == NEWS[1].record.name
 
 
 def test_writing_again_keeps_the_source_and_doubles_nobody(door: Door) -> None:

@@ -1,11 +1,11 @@
-"""Digits, Connect API v1: the parties of a business's ledger, read only; new ones through the portal's own source.
+"""Digits, Connect API v1: the parties of a business's ledger, read only; new ones, invoices and payments through the
+portal's own source.
 
 Digits gives no change times and cannot be searched: what it holds is known when all of it is read.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -27,7 +27,8 @@ from portal.adapters.base import (
     UnexpectedReply,
     Unknown,
 )
-from portal.adapters.digits import wire
+from portal.adapters.digits import calls, wire
+from portal.adapters.digits.ledger import LEDGER, Books
 from portal.adapters.digits.wire import NAME
 from portal.adapters.http import Dialect, Request, Transport
 from portal.adapters.oauth import OAuth, Style, origin_of
@@ -49,7 +50,7 @@ INFO = AppInfo(
     allowance=Allowance(concurrent=4, per_minute=60, per_day=None, kept_for_people=0),
     settings=(
         Setting("DIGITS_API_URL", "https://connect.digits.com", "where Digits' Connect API is, its sign-in included"),
-        Setting("DIGITS_EXTERNAL_ID_FORM", "object", "how a new party's identifier is sent: object, or text"),
+        *wire.SETTINGS,
     ),
     tips=(
         "Connect the firm's own books: the clients you bill are customers there.",
@@ -71,7 +72,7 @@ INFO = AppInfo(
         "Digits documents no way to give a permission back: disconnecting here forgets it." + LIVE_CHECK,
         "If Digits gives a business no identifier, the portal knows it by its name when you reconnect." + LIVE_CHECK,
     ),
-    never_synced=("Addresses and phone numbers", "Tax numbers and bank details", "Transactions and categories"),
+    never_synced=("Addresses and phone numbers", "Tax numbers and bank details", "Other people's transactions"),
     writes_clients=False,
     finds_clients=False,
     batch=wire.MOST,
@@ -88,15 +89,13 @@ CANNOT_CHANGE = f"{NAME}' books can only be read; change it there."
 CANNOT_SEARCH = f"{NAME} cannot be searched by name."
 
 
-class Digits:
+class Digits(Books):
     """One per process. `value` gives the settings named in its info."""
 
     info = INFO
 
     def __init__(self, transport: Transport, value: Callable[[str], str]) -> None:
-        self._form = value("DIGITS_EXTERNAL_ID_FORM")
-        if self._form not in wire.FORMS:
-            raise ValueError(f"DIGITS_EXTERNAL_ID_FORM is {self._form!r}; it can be {' or '.join(wire.FORMS)}")
+        super().__init__(wire.readings(value))
         self._api_url = value("DIGITS_API_URL").rstrip("/").removesuffix(wire.ROOT)
         transport.allow(self._api_url)
         self.consent_origin = origin_of(self._api_url)
@@ -189,11 +188,22 @@ class Digits:
 
         They come up in the ledger, and in `fetch_clients`, with their first transaction.
         """
-        _declare_sources(session)
-        answer = _write(session, wire.SOURCE_PARTIES, wire.new_parties(news, self._form))
-        listed = answer.get("parties")
-        told = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        known = self._sources.known(session)
+        body = wire.new_parties(news, self._forms.party_form)
+        is_old = self._sources.ready(session) is known
+        try:
+            answer = calls.write(session, wire.SOURCE_PARTIES, body)
+        except Rejected:
+            if not is_old:
+                raise
+            self._sources.forget(session)  # Digits may have lost what we declared a while ago
+            self._sources.ready(session)
+            answer = calls.write(session, wire.SOURCE_PARTIES, body)
+        told = calls.rows(answer, "parties")
         return [_created(one, told) for one in news]
+
+    def _party_name(self, session: Session, remote_id: str) -> str:
+        return self.fetch_client(session, remote_id).name
 
     def fetch_reference(self, session: Session) -> Reference:
         found = wire.Body()
@@ -205,26 +215,6 @@ class Digits:
                 f"{NAME} described the business in a way that cannot be understood: {error}"
             ) from error
         return Reference(facts={"Business name": name} if name else {})
-
-
-def _declare_sources(session: Session) -> None:
-    """Parties belong to a source, which has to be there. Said twice it changes nothing: a lost answer costs a try."""
-    try:
-        _write(session, wire.SOURCES, wire.sources())
-    except Unknown as lost:
-        raise Unavailable(lost.message, status=lost.status, vendor_text=lost.vendor_text) from lost
-
-
-def _write(session: Session, path: str, body: Mapping[str, object]) -> Mapping[str, object]:
-    """The answer as far as it is an object: what a sync of sources answers is not documented. Raises `Rejected`."""
-    data = json.dumps(body, ensure_ascii=False).encode()
-    with session.write("POST", path, data, "application/json") as reply:
-        try:
-            found = reply.json()
-        except UnexpectedReply:
-            return {}
-        wire.refuse_error_inside(found, reply)
-        return found if isinstance(found, dict) else {}
 
 
 def _created(one: NewRecord, told: list[dict[str, object]]) -> ClientRecord | AdapterError:
@@ -256,4 +246,4 @@ def _headers(access_token: str, account_id: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
 
 
-__all__ = ["INFO", "Digits"]
+__all__ = ["INFO", "LEDGER", "Digits"]

@@ -6,12 +6,13 @@ written the documented form goes out, or what a setting says. Each doubt is mark
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from portal.adapters.base import Rejected, UnexpectedReply
+from portal.adapters.base import Rejected, Setting, UnexpectedReply
 from portal.adapters.http import Reply
 from portal.adapters.oauth import object_of
 from portal.adapters.values import NotUnderstood, Raw, line, quarantined
@@ -26,6 +27,9 @@ PARTIES = f"{ROOT}/ledger/parties"
 PARTY = f"{ROOT}/ledger/party/"  # open: by analogy with the category's path
 SOURCES = f"{ROOT}/connection/sources"  # as an integrator calls it
 SOURCE_PARTIES = f"{ROOT}/source/parties"
+TRANSACTIONS = f"{ROOT}/source/transactions"
+CATEGORIES = f"{ROOT}/ledger/categories"
+ENTRIES = f"{ROOT}/ledger/entries/query"
 MOST = 100  # entries of a page and of a batch
 FORMS = ("object", "text")
 ISSUER = "counterpart"  # in whose numbering our identifiers are; changing it would make every party a new one
@@ -35,10 +39,76 @@ COMPANY_NAMES = ("name", "legalName", "displayName")  # open
 MARKERS = ("type", "types", "role", "roles")  # open: whether a party says what it is
 ROLES = {"customer": "customer", "client": "customer", "vendor": "supplier", "supplier": "supplier"}
 EMAIL = "email"  # our name for the contact that carries a party's email
+SOURCE = {"issuer": ISSUER, "id": "invoices"}
 PERSON = ("individual", "person", "sole trader", "sole proprietor")  # company structures that mean somebody
 
 
-def sources() -> dict[str, Any]:
+@dataclass(frozen=True)
+class Annotation:
+    """What makes a transaction an invoice, or a payment on one. Open: every key; only the objects' names are told."""
+
+    invoice: str
+    invoice_ref: str
+    number: str
+    due: str
+
+
+ANNOTATIONS = {
+    "camel": Annotation("invoice", "invoiceRef", "number", "dueDate"),
+    "pascal": Annotation("Invoice", "InvoiceRef", "Number", "DueDate"),
+}
+# Open: each of these. The first of each is sent unless a setting says otherwise.
+SOURCE_NAMES = ("sourceId", "accountId")
+COUNTERPARTIES = ("digitsId", "id", "name")
+FILTERS = ("all", "proven")
+SILENT = ("unknown", "written")
+SETTINGS = (
+    Setting("DIGITS_EXTERNAL_ID_FORM", FORMS[0], "how a new party's identifier is sent: object, or text"),
+    Setting("DIGITS_SOURCE_NAME", SOURCE_NAMES[0], "what a transaction calls its source: sourceId, or accountId"),
+    Setting("DIGITS_INVOICE_FORM", "camel", "the keys of an invoice: camel (dueDate), or pascal (DueDate)"),
+    Setting(
+        "DIGITS_COUNTERPARTY", COUNTERPARTIES[0],
+        "how a customer is named that was not created from here: digitsId or id of the ledger, or by name",
+    ),
+    Setting("DIGITS_ENTRY_FILTERS", FILTERS[0], "which filters entries are asked with: all, or the proven ones only"),
+    Setting("DIGITS_SILENT_ANSWER", SILENT[0], "what an answer means that names no transaction: unknown, or written"),
+    Setting("DIGITS_TAX_CATEGORY", "", "the category that tax is booked to; empty: the liability that looks like it"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Readings:
+    """How everything that is open is read and written."""
+
+    party_form: str
+    source_name: str
+    annotation: Annotation
+    counterparty: str
+    filters: str
+    silent: str
+    tax_category: str
+
+
+def readings(value: Callable[[str], str]) -> Readings:
+    """By the settings. Raises ValueError, naming the setting, for a form there is not."""
+
+    def one_of_these(name: str, allowed: Sequence[str]) -> str:
+        if value(name) not in allowed:
+            raise ValueError(f"{name} is {value(name)!r}; it can be {' or '.join(allowed)}")
+        return value(name)
+
+    return Readings(
+        party_form=one_of_these("DIGITS_EXTERNAL_ID_FORM", FORMS),
+        source_name=one_of_these("DIGITS_SOURCE_NAME", SOURCE_NAMES),
+        annotation=ANNOTATIONS[one_of_these("DIGITS_INVOICE_FORM", tuple(ANNOTATIONS))],
+        counterparty=one_of_these("DIGITS_COUNTERPARTY", COUNTERPARTIES),
+        filters=one_of_these("DIGITS_ENTRY_FILTERS", FILTERS),
+        silent=one_of_these("DIGITS_SILENT_ANSWER", SILENT),
+        tax_category=value("DIGITS_TAX_CATEGORY"),
+    )
+
+
+def sources(labels: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """All sources of this portal. Digits deletes what a later call leaves out, so it is always the whole list.
 
     Open: which type a source of invoices should have.
@@ -46,15 +116,20 @@ def sources() -> dict[str, Any]:
     return {
         "sources": [
             {
-                "externalId": {"issuer": ISSUER, "id": "invoices"},
+                "externalId": SOURCE,
                 "name": "Counterpart invoices",
                 "type": "Income",
                 "subtype": "SalesRevenue",
                 "description": "Clients and invoices of the portal",
-                "labels": [],
+                "labels": list(labels),
             }
         ]
     }
+
+
+def external_id(identifier: str) -> dict[str, str]:
+    """An identifier of ours, in the form in which others refer to it."""
+    return {"issuer": ISSUER, "id": identifier}
 
 
 def new_parties(news: Sequence[NewRecord], form: str) -> dict[str, Any]:
@@ -84,11 +159,13 @@ def written(raw: Raw, one: NewRecord) -> ClientRecord | None:
 
 
 def is_answer_to(raw: Raw, one: NewRecord) -> bool:
+    return told_id(raw) == one.key
+
+
+def told_id(raw: Raw) -> object:
     """An answer names the identifier we gave as a bare text; an object would be understood as well."""
     told = raw.get("externalId")
-    if isinstance(told, dict):
-        told = told.get("id")
-    return told == one.key
+    return told.get("id") if isinstance(told, dict) else told
 
 
 def client_or_quarantine(raw: object) -> ClientRecord | Quarantined:

@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Any
@@ -61,11 +62,15 @@ class Reply:
         self.body.seek(max(0, self.size - length))
         return self.body.read(length)
 
-    def json(self) -> Any:
-        """The body as JSON. Raises `UnexpectedReply` for anything doubtful: NaN, infinities, a key given twice."""
+    def json(self, *, exact: bool = False) -> Any:
+        """The body as JSON. Raises `UnexpectedReply` for anything doubtful: NaN, infinities, a key given twice.
+
+        `exact`: numbers with a fraction come as `Decimal`, which money needs.
+        """
+        fraction: Callable[[str], float | Decimal] = _decimal if exact else finite
         try:
             text = self.content().decode("utf-8-sig")
-            return json.loads(text, parse_constant=_no_constant, parse_float=finite, object_pairs_hook=no_twins)
+            return json.loads(text, parse_constant=_no_constant, parse_float=fraction, object_pairs_hook=no_twins)
         except (ValueError, RecursionError) as error:
             raise UnexpectedReply(
                 "The reply is not the JSON that was expected.", status=self.status, vendor_text=self.start()
@@ -95,6 +100,12 @@ def finite(text: str) -> float:
     return value
 
 
+def _decimal(text: str) -> Decimal:
+    """As it stands, but for what no float could hold either: nobody's money has a hundred digits."""
+    finite(text)
+    return Decimal(text)
+
+
 def no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose keys differ; of two equal ones nobody knows which was meant."""
     found = dict(pairs)
@@ -116,7 +127,7 @@ def collect(pieces: Iterator[bytes], encoding: str, largest: int) -> tuple[IO[by
             if size > largest:
                 raise TooLarge(f"more than {largest // (1024 * 1024)} MB")
             body.write(piece)
-    except BaseException:
+    except BaseException:  # raised on: the file is gone whatever ended the reading
         body.close()
         raise
     return body, size

@@ -267,7 +267,7 @@ class VendorSession:
                 raise
             self._back_off(tries)
             return False
-        except BaseException:
+        except BaseException:  # raised on: the connection is given back whatever ended the check
             reply.close()
             raise
         return True

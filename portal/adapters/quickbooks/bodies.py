@@ -67,7 +67,7 @@ def changed_values(record: ClientRecord, fields: Mapping[str, Any]) -> Plain:
                     "Empty it there."
                 )
         elif field in ADDRESSES:
-            body[ADDRESSES[field]] = dict.fromkeys(ADDRESS_PARTS, "") | _address(value)
+            body[ADDRESSES[field]] = dict.fromkeys(ADDRESS_PARTS, "") | address_of(value)
         else:
             body |= _text(field, value)
     return body
@@ -90,11 +90,11 @@ def _addresses(record: ClientRecord) -> Plain:
     made: Plain = {}
     for element, address in (("BillAddr", bill), ("ShipAddr", ship)):
         if any(address.parts()):
-            made[element] = _address(address)
+            made[element] = address_of(address)
     return made
 
 
-def _address(address: Address) -> Plain:
+def address_of(address: Address) -> Plain:
     lines = [line.strip() for line in address.street.splitlines() if line.strip()]
     most = len(LINES)
     if len(lines) > most:

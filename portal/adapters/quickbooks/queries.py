@@ -82,7 +82,7 @@ def changed_customers(session: Session, since: datetime) -> Records:
 def named_customers(session: Session, name: str) -> list[ClientRecord]:
     """Those called so, the inactive ones of that name included; the vendor does not look at capitals."""
     try:
-        return [reading.customer(raw) for raw in _rows(_ask(session, _select("*", "Customer", _called(name))))]
+        return [reading.customer(raw) for raw in rows(_ask(session, _select("*", "Customer", _called(name))))]
     except (NotUnderstood, BadText) as error:
         raise _not_understood(error) from error
 
@@ -104,7 +104,7 @@ def holder_of(session: Session, name: str) -> str:
     """Who else there has this name: 'an employee', 'a supplier', or '' for nobody we can find."""
     for entity, words in HOLDERS:
         try:
-            if _rows(_ask(session, _select("*", entity, _called(name))), entity):
+            if rows(_ask(session, _select("*", entity, _called(name))), entity):
                 return words
         except Rejected:
             continue  # not every company has employees, or shows them to whoever connected it
@@ -183,14 +183,14 @@ def _by_time(session: Session, since: datetime, given: set[str]) -> Records:
 def _change_capture(session: Session, since: datetime) -> list[Any]:
     answer = Answer("CDCResponse")
     # Whether the moment itself is included is not said; stamps are whole seconds.
-    params = {"entities": "Customer", "changedSince": _literal(since - timedelta(seconds=1)), **VERSION}
+    params = {"entities": "Customer", "changedSince": literal(since - timedelta(seconds=1)), **VERSION}
     session.get(url_of(session.account_id, "cdc"), params, patience=ONE_PAGE, check=answer).close()
     found: list[Any] = []
-    for part in _objects(answer.found):
+    for part in objects(answer.found):
         if fault := fault_in(part):
             raise error_for(fault, 200)
-        for entry in _objects(part.get("QueryResponse")):
-            found += _rows(entry)
+        for entry in objects(part.get("QueryResponse")):
+            found += rows(entry)
     return found
 
 
@@ -199,7 +199,7 @@ def _looked_up(session: Session, stubs: list[Any]) -> Iterator[Any]:
     for start in range(0, len(stubs), NAMED_AT_ONCE):
         part = stubs[start : start + NAMED_AT_ONCE]
         names = ", ".join(quoted(str(raw.get("Id") or "")) for raw in part)
-        rows = _rows(_ask(session, _select("*", "Customer", f"Id IN ({names}) AND {ANY_STATE}", PAGING.format(1))))
+        rows = rows(_ask(session, _select("*", "Customer", f"Id IN ({names}) AND {ANY_STATE}", PAGING.format(1))))
         there = {reading.key_of(raw): raw for raw in rows}
         yield from (there.get(reading.key_of(raw), raw) for raw in part)
 
@@ -217,7 +217,7 @@ def _count(session: Session, where: str) -> tuple[int, datetime | None]:
 
 def _page(session: Session, where: str, order: str, position: int) -> list[Any]:
     paging = PAGING.format(position)
-    return _rows(_ask(session, _select("*", "Customer", where, f"ORDERBY {order}", paging)))
+    return rows(_ask(session, _select("*", "Customer", where, f"ORDERBY {order}", paging)))
 
 
 def _ask(session: Session, statement: str) -> Plain:
@@ -231,7 +231,7 @@ def _query(session: Session, statement: str, answer: Answer) -> None:
     session.get(url_of(session.account_id, "query"), params, patience=ONE_PAGE, check=answer).close()
 
 
-def _rows(found: Plain, entity: str = "Customer") -> list[Any]:
+def rows(found: Plain, entity: str = "Customer") -> list[Any]:
     """The entries; none is told by leaving the list out. Raises `UnexpectedReply` for what is no list."""
     rows = found.get(entity) or []
     if not isinstance(rows, list):
@@ -243,15 +243,15 @@ def _not_understood(error: Exception) -> UnexpectedReply:
     return UnexpectedReply(f"{NAME} gave a customer that cannot be understood: {error}", status=200)
 
 
-def _objects(value: object) -> list[Plain]:
+def objects(value: object) -> list[Plain]:
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
 
 
 def _changed_since(moment: datetime) -> str:
-    return f"MetaData.LastUpdatedTime >= '{_literal(moment)}' AND {ANY_STATE}"
+    return f"MetaData.LastUpdatedTime >= '{literal(moment)}' AND {ANY_STATE}"
 
 
-def _literal(moment: datetime) -> str:
+def literal(moment: datetime) -> str:
     """With its zone, which the vendor would otherwise guess; whole seconds, rounded down, as its stamps are."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

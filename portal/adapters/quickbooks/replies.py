@@ -110,15 +110,17 @@ class Answer:
     Raises what a fault inside comes to, and `UnexpectedReply`, which is tried again, for what makes no sense.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, exact: bool = False) -> None:
+        """`exact`: numbers with a fraction come as `Decimal`."""
         self.body: Plain = {}
         self._key = key
+        self._exact = exact
 
     def __call__(self, reply: Reply) -> None:
         if _is_markup(reply):
             fault, body = fault_of(reply), {}
         else:
-            body = reply.json()
+            body = reply.json(exact=self._exact)
             if not isinstance(body, dict):
                 raise odd(reply, "It is no JSON object.")
             fault = fault_in(body)

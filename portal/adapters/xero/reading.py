@@ -53,15 +53,16 @@ class NothingChanged(AdapterError):
 class Envelope:
     """The `check` of a call: understands the reply once, and keeps what it says. `many` is the list it must hold."""
 
-    def __init__(self, many: str) -> None:
+    def __init__(self, many: str, *, exact: bool = False) -> None:
         self._many = many
+        self._exact = exact  # fractions come as decimals
         self.entries: list[Any] = []
         self.pages: int | None = None  # how many there are; None where Xero does not say
         self.page: int | None = None
         self.total: int | None = None  # entries of all pages together
 
     def __call__(self, reply: Reply) -> None:
-        found = reply.json()
+        found = reply.json(exact=self._exact)
         if not isinstance(found, dict):
             raise odd(reply, "It is not an object.")
         listed = found.get(self._many)
@@ -128,7 +129,7 @@ def client(raw: Raw) -> ClientRecord:
         fax=phones.get("FAX", ""),
         website=line(raw, "Website"),
         contacts=(*_primary(raw, name, phones), *_persons(items(raw, "ContactPersons"))),
-        changed_at=_stamp(raw.get("UpdatedDateUTC")),
+        changed_at=stamp(raw.get("UpdatedDateUTC")),
         kind=_kind(raw),
     )
 
@@ -252,7 +253,7 @@ def _person_name(raw: Raw) -> str:
     return " ".join(part for part in (line(raw, "FirstName"), line(raw, "LastName")) if part)
 
 
-def _stamp(value: object) -> datetime | None:
+def stamp(value: object) -> datetime | None:
     """An instant as Xero writes it. None for what is none: the sync then goes by when it saw a change itself."""
     moment = _moment(value.strip()) if isinstance(value, str) else None
     if moment is None or moment.year not in YEARS:

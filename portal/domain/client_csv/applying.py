@@ -142,7 +142,7 @@ def _apply_unit(row_ids: list[int], by: Actor, now: datetime, done: Done) -> Non
     except Held as held:
         db.session.rollback()
         _give_up(row_ids, RowResult.HELD, str(held))
-    except Exception:
+    except Exception:  # whatever it is, it is these rows' own; it is logged and they say so
         db.session.rollback()
         log.exception("rows %s of a CSV import could not be written", row_ids)
         _give_up(row_ids, RowResult.FAILED, "The portal could not save this client. The log of the portal says why.")

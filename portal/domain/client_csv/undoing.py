@@ -88,7 +88,7 @@ def _undo_client(upload_id: int, client_id: int, by: Actor, now: datetime) -> li
         links = to_send(client) if client else []
         db.session.commit()
         return links
-    except Exception:
+    except Exception:  # whatever it is, it is this client's own; it is logged and its rows say so
         db.session.rollback()
         log.exception("client %s of CSV upload %s could not be put back", client_id, upload_id)
         rows = _rows(upload_id, client_id)

@@ -3,16 +3,53 @@
 The one invariant: a delivery that may have arrived is looked for before it is sent again.
 """
 
-from portal.domain.deliveries.models import (
-    Delivery,
-    DeliveryAttempt,
-    DeliveryState,
-    Job,
+from portal.domain.deliveries import certificate
+from portal.domain.deliveries.advice import Advice, advice_for
+from portal.domain.deliveries.asking import (
+    INVOICE,
+    JOB,
+    OPEN,
+    PAYMENT,
+    STUCK,
+    CannotTryAgain,
+    UnderWay,
+    ask,
+    ask_job,
+    ask_payment,
+    due,
+    due_connections,
+    get,
+    of,
+    of_job,
+    of_payments,
+    remote_invoice,
+    stuck,
+    try_again,
+    unsettled_payments,
+    wake,
+    withdraw,
 )
+from portal.domain.deliveries.carried import Carried, amount, carried
+from portal.domain.deliveries.deployment import (
+    Alike,
+    Deployment,
+    Standing,
+    Story,
+    deployment,
+    missing_customer,
+    standings,
+    story_of,
+)
+from portal.domain.deliveries.keys import first_key, next_key
+from portal.domain.deliveries.models import Delivery, DeliveryAttempt, DeliveryState, Job
+from portal.domain.deliveries.outcomes import asks, delivered, not_found, refused, unsure, waits
+from portal.domain.deliveries.recognising import Recognised, differences, recognise, recognise_payment
 
 __all__ = [
-    "Delivery",
-    "DeliveryAttempt",
-    "DeliveryState",
-    "Job",
-]
+    "INVOICE", "JOB", "OPEN", "PAYMENT", "STUCK", "Advice", "Alike", "CannotTryAgain", "Carried", "Delivery",
+    "DeliveryAttempt", "DeliveryState", "Deployment", "Job", "Recognised", "Standing", "Story", "UnderWay",
+    "advice_for", "amount", "ask", "ask_job", "ask_payment", "asks", "carried", "certificate", "delivered",
+    "deployment", "differences", "due", "due_connections", "first_key", "get", "missing_customer", "next_key",
+    "not_found", "of", "of_job", "of_payments", "recognise", "recognise_payment", "refused", "remote_invoice",
+    "standings", "story_of", "stuck", "try_again", "unsettled_payments", "unsure", "waits", "wake", "withdraw",
+]  # fmt: skip

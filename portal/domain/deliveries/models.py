@@ -72,6 +72,7 @@ class Delivery(db.Model):
     web_url: Mapped[str] = mapped_column(default="")
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     made_by: Mapped[str] = mapped_column(default="System")
+    asked_by: Mapped[str] = mapped_column(default="")  # the person whose press it answers; empty: it goes by itself
     delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     adopted: Mapped[bool] = mapped_column(default=False)  # found there by a look-up rather than answered to our call
 

@@ -11,12 +11,33 @@ from portal.domain.library.models import (
     ServiceFacts,
     TaxRate,
 )
+from portal.domain.library.services import (
+    BadService,
+    StaleService,
+    archive_service,
+    check_price,
+    create_service,
+    edit_service,
+    every_service,
+    get_service,
+    has_services,
+    services,
+    services_named,
+    unarchive_service,
+)
+from portal.domain.library.taxes import (
+    RateTaken,
+    add_tax_rate,
+    default_tax_rate,
+    make_default,
+    retire,
+    tax_rate,
+    tax_rates,
+)
 
 __all__ = [
-    "BillingType",
-    "CadenceUnit",
-    "PriceType",
-    "Service",
-    "ServiceFacts",
-    "TaxRate",
-]
+    "BadService", "BillingType", "CadenceUnit", "PriceType", "RateTaken", "Service", "ServiceFacts", "StaleService",
+    "TaxRate", "add_tax_rate", "archive_service", "check_price", "create_service", "default_tax_rate", "edit_service",
+    "every_service", "get_service", "has_services", "make_default", "retire", "services", "services_named", "tax_rate",
+    "tax_rates", "unarchive_service",
+]  # fmt: skip

@@ -54,9 +54,11 @@ class ClientService(ServiceFacts):
     every: Mapped[int] = mapped_column(default=1)
     cadence: Mapped[CadenceUnit] = mapped_column(default=CadenceUnit.MONTH)
     first_on: Mapped[date | None] = mapped_column(Date)  # the day of period 0; None: not billed by dates
+    month_day: Mapped[int | None]  # the day of the month meant, where period 0 had to be on an earlier one
     periods: Mapped[int | None]
     billed_to: Mapped[int] = mapped_column(default=0)
     next_on: Mapped[date | None] = mapped_column(Date)  # day of period `billed_to`; None: nothing comes by itself
+    currency: Mapped[str] = mapped_column(default="")  # of its price; empty: the firm's
     pay_by: Mapped[PayBy] = mapped_column(default=PayBy.MANUAL)
     reference: Mapped[str] = mapped_column(default="")  # billing group: CLI-n or PROP-n, empty: none (XP-17)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -97,9 +99,12 @@ class BillingItem(ServiceFacts):
     state: Mapped[ItemState] = mapped_column(default=ItemState.OPEN)
     due_on: Mapped[date | None] = mapped_column(Date)
     is_automatic: Mapped[bool] = mapped_column(default=False)
+    currency: Mapped[str] = mapped_column(default="")  # of its price; empty: the firm's
     pay_by: Mapped[PayBy] = mapped_column(default=PayBy.MANUAL)
     reference: Mapped[str] = mapped_column(default="")
     notes: Mapped[str] = mapped_column(default="")  # for the firm's own eyes
+    problem: Mapped[str] = mapped_column(default="")  # why no invoice came of it when it was due; empty: none
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # not billed by itself before this, after a problem
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(default="System")
     version: Mapped[int] = mapped_column(default=1)

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from portal.sandbox.digits import api, control, fill, ledger, records, sign_in, sources, tokens, transactions
+from portal.sandbox.digits import (
+    api,
+    books,
+    control,
+    entries,
+    events,
+    fill,
+    invoice_control,
+    ledger,
+    records,
+    sign_in,
+    sources,
+    tokens,
+    transactions,
+)
 from portal.sandbox.vendor import Switch, Vendor
 
-__all__ = ["VENDOR", "ledger", "sources", "transactions"]
+__all__ = ["VENDOR", "entries", "ledger", "sources", "transactions"]
 
 VENDOR = Vendor(
     key="digits",
     title="Digits",
     prefixes=("/digits/",),
     addresses={"DIGITS_API_URL": "/digits"},
-    blueprints=(sign_in.blueprint, api.blueprint, control.control),
+    blueprints=(sign_in.blueprint, api.blueprint, control.control, invoice_control.control),
     schema=records.SCHEMA + tokens.SCHEMA,
     tenants=(fill.MARLOW, fill.HARBOUR),
     switches={
@@ -71,7 +85,32 @@ VENDOR = Vendor(
         "digits_merged_party": Switch(
             "gone", "a party merged away is gone, or answers as the survivor", ("gone", "survivor")
         ),
+        "digits_invoice_form": Switch(
+            "any", "how the annotation of invoices and payments is written", ("any", *books.FORMS)
+        ),
+        "digits_counterparty_ids": Switch(
+            "taken",
+            "a counterparty by the ledger's identifier is taken, refused or ignored",
+            ("taken", "refused", "ignored"),
+        ),
+        "digits_closed_categories": Switch("refused", "entries under a closed category", ("refused", "taken")),
+        "digits_currency": Switch("", "the only currency these books take; empty: any"),
+        "digits_entry_filters": Switch(
+            "all",
+            "filters of an entries query: all work, those not proven are passed over, or refused",
+            ("all", "proven", "strict"),
+        ),
+        "digits_row_amounts": Switch(
+            "number",
+            "amounts of entries: numbers, texts, or numbers with credits negative",
+            ("number", "text", "signed"),
+        ),
+        "digits_row_invoice": Switch(
+            "absent", "whether rows tell an invoice's number and due date", ("absent", "number")
+        ),
+        "digits_ledger_lag_seconds": Switch(0, "so long it takes until what was written is among the entries"),
     },
+    webhooks=events.HOOK,
     load=fill.load,
     demo=fill.demo,
     wipe=fill.wipe,

@@ -110,10 +110,15 @@ def sent(collection: str, most: int | None) -> list[dict[str, Any]]:
 
 def page_asked() -> tuple[int, int]:
     """(limit, number after which to go on); raises Trouble for what makes no sense."""
+    return page_wanted(request.args.get("limit"), request.args.get("cursor"))
+
+
+def page_wanted(wanted: Any, cursor: Any) -> tuple[int, int]:
+    """The same for a page that is asked for in a body."""
     try:
-        limit = int(request.args.get("limit") or MOST)
-        after = int(base64.b64decode(request.args.get("cursor") or "MA==", validate=True).decode())
-    except (ValueError, binascii.Error) as reason:
+        limit = int(wanted or MOST)
+        after = int(base64.b64decode(str(cursor or "MA=="), validate=True).decode())
+    except (ValueError, TypeError, binascii.Error) as reason:
         raise invalid("limit must be a number, and cursor one that was given out here.") from reason
     if limit < 1 or (limit > MOST and here().switches["digits_limit_above_100"] == "refuse"):
         raise invalid(f"limit must be between 1 and {MOST}.")

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, g
 
 from portal.sandbox.context import here, hint
-from portal.sandbox.digits import api, chart, records
+from portal.sandbox.digits import api, books, chart, records
 from portal.sandbox.digits.api import blueprint
 
 
@@ -57,14 +57,17 @@ def ledger_party(path: str, party: str) -> Response:
 def ledger_categories() -> Response:
     """The chart of accounts."""
     limit, after = api.page_asked()
-    rows = [one for one in chart.categories(g.access.tenant) if one["n"] > after]
+    with here().store.read() as db:
+        rows = [one for one in books.categories(db, g.access.tenant) if one["n"] > after]
     return api.page("categories", rows, chart.shown, limit, after)
 
 
 @blueprint.get("/ledger/category/<category>")
 def ledger_category(category: str) -> Response:
     """One account."""
-    for one in chart.categories(g.access.tenant):
+    with here().store.read() as db:
+        known = books.categories(db, g.access.tenant)
+    for one in known:
         if one["categoryId"] == category.lower():
             return api.reply({"category": chart.shown(one)})
     raise api.Trouble(404, "NOT_FOUND", "There is no such category.")

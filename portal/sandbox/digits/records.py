@@ -12,6 +12,8 @@ import sqlite3
 import uuid as uuids
 from typing import Any, NamedTuple
 
+from portal.sandbox.digits import books
+
 OWN = ""  # the business's own books in place of an app: bank feeds, cards, what people typed in
 SHOWN = ("name", "email", "kind", "description")
 LEDGER = "n, tenant, id, key, name, search, email, kind, description, role, extra, listed, gone, written"
@@ -46,8 +48,9 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS digits_ledger_was_time ON digits_ledger_was (tenant, replaced)",
     "CREATE INDEX IF NOT EXISTS digits_party_ledger ON digits_party (ledger)",
     "CREATE INDEX IF NOT EXISTS digits_mention_deal ON digits_mention (deal)",
+    *books.SCHEMA,
 )
-TABLES = ("source", "party", "transaction", "mention", "ledger", "ledger_was")
+TABLES = ("source", "party", "transaction", "mention", "ledger", "ledger_was", *books.TABLES)
 
 
 class Origin(NamedTuple):
@@ -95,6 +98,7 @@ def drop_party(db: sqlite3.Connection, row: sqlite3.Row, now: int) -> None:
 def drop_transaction(db: sqlite3.Connection, deal: int, now: int) -> None:
     """A transaction is no more; parties it alone mentioned leave the ledger."""
     ledgers = ledgers_of(db, deal)
+    books.forget(db, deal)
     db.execute("DELETE FROM digits_mention WHERE deal = ?", (deal,))
     db.execute("DELETE FROM digits_transaction WHERE n = ?", (deal,))
     for ledger in ledgers:

@@ -1,4 +1,4 @@
-"""The accounting API: query, the three kinds of names, the company and its preferences, changes, batches."""
+"""The accounting API: query, names, invoices, payments and lists, the company's preferences, changes, batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from flask import Response, request
 
 from portal.sandbox.context import here
-from portal.sandbox.quickbooks import cdc, company, edits, faults, records, search, wire
+from portal.sandbox.quickbooks import books, cdc, company, edits, faults, records, search, txn_writes, txns, wire
 from portal.sandbox.quickbooks.gate import blueprint
 from portal.sandbox.quickbooks.gate import company as this_company
 from portal.sandbox.quickbooks.wire import Fault
@@ -19,7 +19,8 @@ Body = dict[str, Any]
 Work = Callable[[sqlite3.Connection], Body]
 LONGEST_REQUEST_ID, LONGEST_BATCH_ID, LONGEST_ITEM_ID = 50, 36, 10
 MOST_IN_BATCH = 30
-NAMED = {name.lower(): name for name in records.ENTITIES}
+NAMED = {name.lower(): name for name in (*records.ENTITIES, *txns.ENTITIES, *books.ENTITIES)}
+LISTS = f"<any({', '.join(name.lower() for name in books.ENTITIES)}):entity>"
 
 
 @blueprint.get("/<realm>/query")
@@ -36,7 +37,7 @@ def query_in_body(realm: str) -> Response:
     return _answer(_decoded(request.get_data()))
 
 
-@blueprint.get("/<realm>/<any(customer, vendor, employee):entity>/<identifier>")
+@blueprint.get("/<realm>/<any(customer, vendor, employee, invoice, payment):entity>/<identifier>")
 def read(realm: str, entity: str, identifier: str) -> Response:
     """One, in whatever state; a merged-away one as the switch says."""
     box, name = here(), NAMED[entity]
@@ -60,6 +61,26 @@ def write(realm: str, entity: str) -> Response:
     return once(lambda db: {name: edits.write(box, db, this_company(), name, body)}, LONGEST_REQUEST_ID)
 
 
+@blueprint.get(f"/<realm>/{LISTS}/<identifier>")
+def read_entry(realm: str, entity: str, identifier: str) -> Response:
+    """One entry of a short list, inactive or not."""
+    with here().store.read() as db:
+        record = books.find(db, realm, NAMED[entity], identifier)
+    if record is None:
+        raise faults.not_found()
+    return wire.reply({NAMED[entity]: record})
+
+
+@blueprint.post("/<realm>/<any(invoice, payment):entity>")
+def write_transaction(realm: str, entity: str) -> Response:
+    """Create, update, void or delete: body and address decide."""
+    box, name, body = here(), NAMED[entity], sent()
+    operation, include = request.args.get("operation", "update"), request.args.get("include", "")
+    return once(
+        lambda db: {name: txn_writes.act(box, db, this_company(), name, body, operation, include)}, LONGEST_REQUEST_ID
+    )
+
+
 @blueprint.get("/<realm>/cdc")
 def changes(realm: str) -> Response:
     """What changed since a moment, of some kinds."""
@@ -81,7 +102,7 @@ def company_info(realm: str, identifier: str) -> Response:
 @blueprint.get("/<realm>/preferences")
 def preferences(realm: str) -> Response:
     """Where the home currency is."""
-    return wire.reply({"Preferences": company.preferences(this_company())})
+    return wire.reply({"Preferences": company.preferences(here(), this_company())})
 
 
 @blueprint.post("/<realm>/batch")
@@ -195,9 +216,12 @@ def _batch_item(db: sqlite3.Connection, item: Body) -> Body:
 
 def _batch_write(db: sqlite3.Connection, item: Body) -> Body:
     box, operation = here(), item.get("operation")
-    name = next((entity for entity in records.ENTITIES if isinstance(item.get(entity), dict)), None)
+    every = (*records.ENTITIES, *txns.ENTITIES)
+    name = next((entity for entity in every if isinstance(item.get(entity), dict)), None)
     if name is None:
         raise faults.missing("the entity")
+    if name in txns.ENTITIES:
+        return {name: _transaction(db, name, dict(item[name]), str(operation), str(item.get("optionsData", "")))}
     if operation not in ("create", "update"):
         raise faults.unsupported(str(operation))
     body = dict(item[name])
@@ -207,6 +231,17 @@ def _batch_write(db: sqlite3.Connection, item: Body) -> Body:
     if body.get("Id") in (None, ""):
         raise faults.missing("Id")
     return {name: edits.write(box, db, this_company(), name, body)}
+
+
+def _transaction(db: sqlite3.Connection, name: str, body: Body, operation: str, options: str) -> Body:
+    """As by address; `optionsData` is what stands there behind include=, or void."""
+    if operation == "create":
+        body.pop("Id", None)
+    elif body.get("Id") in (None, ""):
+        raise faults.missing("Id")
+    if options == "void" and name == "Invoice":
+        operation = "void"
+    return txn_writes.act(here(), db, this_company(), name, body, operation, options)
 
 
 def _decoded(data: bytes) -> str:

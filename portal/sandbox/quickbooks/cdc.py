@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from portal.sandbox.context import Sandbox, hint
-from portal.sandbox.quickbooks import faults, search
+from portal.sandbox.quickbooks import books, faults, search
+from portal.sandbox.quickbooks.shelves import EMPTY, KNOWN, table
 from portal.sandbox.quickbooks.wire import dump, moment, stamp
 
 LOOK_BACK = 30 * 86_400
@@ -19,8 +20,8 @@ def asked(box: Sandbox, entities: str, since: str) -> tuple[list[str], int]:
         raise faults.missing("changedSince")
     names = []
     for word in entities.split(","):
-        name = search.KNOWN.get(word.strip().lower())
-        if name is None:
+        name = KNOWN.get(word.strip().lower())
+        if name is None or name in books.UNTRACKED:
             raise faults.not_queryable(f"Invalid entity {word.strip()}")
         names.append(name)
     try:
@@ -38,7 +39,7 @@ def found(box: Sandbox, db: sqlite3.Connection, tenant: str, names: list[str], s
     most = int(box.switches["quickbooks_cdc_most"])
     room, parts = most, []
     for name in names:
-        rows = [] if name in search.EMPTY or hint("empty_list") else _rows(box, db, tenant, name, since, room)
+        rows = [] if name in EMPTY or hint("empty_list") else _rows(box, db, tenant, name, since, room)
         if box.switches["quickbooks_cdc_cap"] == "total":
             room -= len(rows)
         parts.append(_element(box, name, rows))
@@ -48,7 +49,7 @@ def found(box: Sandbox, db: sqlite3.Connection, tenant: str, names: list[str], s
 def _rows(box: Sandbox, db: sqlite3.Connection, tenant: str, name: str, since: int, room: int) -> list[sqlite3.Row]:
     comparison = ">=" if box.switches["quickbooks_cdc_inclusive"] else ">"
     return db.execute(
-        f"SELECT id, active, merged_into, gone, updated, body FROM {search.table(box)} WHERE tenant = ? AND entity = ?"
+        f"SELECT id, active, merged_into, gone, updated, body FROM {table(box, name)} WHERE tenant = ? AND entity = ?"
         f" AND updated {comparison} ? ORDER BY updated, id LIMIT ?",
         (tenant, name, since, max(0, room)),
     ).fetchall()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from portal.sandbox.context import Refused, Sandbox
 from portal.sandbox.quickbooks.wire import stamp
 from portal.sandbox.vendor import Tenant
 
@@ -70,6 +72,21 @@ HARBOUR = Company(
     "office@harbourstreet.example",
     "https://www.harbourstreet.example",
 )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What people choose in the company's settings. `closed_until` is a day, or empty; `changed` in seconds."""
+
+    custom_numbers: bool = True  # whoever sends an invoice numbers it
+    multi_currency: bool = False
+    automated_tax: bool = False
+    uses_tax: bool = True
+    closed_until: str = ""
+    closed_with_password: bool = False
+    changed: int = SINCE + 90 * 86_400
+
+
 COMPANIES = {company.realm: company for company in (MARLOW, HARBOUR)}
 TENANTS = tuple(
     Tenant(company.realm, company.name, "COMPANY", "quickbooks", "quickbooks", "NZ" if company is MARLOW else "AU")
@@ -113,10 +130,39 @@ def company_info(company: Company) -> dict[str, Any]:
     }
 
 
-def preferences(company: Company) -> dict[str, Any]:
+def settings_of(box: Sandbox, realm: str) -> Settings:
+    """As they are now."""
+    return Settings(**box.store.setting(_key(realm), {}))
+
+
+def change_settings(box: Sandbox, realm: str, values: Mapping[str, Any]) -> Settings:
+    """Somebody chooses otherwise; an unknown name, or a value of another kind, is refused."""
+    before = settings_of(box, realm)
+    for name, value in values.items():
+        if name == "changed" or type(value) is not type(getattr(before, name, None)):
+            raise Refused(f"There is no setting {name} with such a value; they are {', '.join(asdict(before))}.")
+    after = replace(before, **values, changed=int(box.clock.seconds()))
+    box.store.keep_setting(_key(realm), asdict(after))
+    return after
+
+
+def forget_settings(box: Sandbox) -> None:
+    """As on the first day, in every company."""
+    for realm in COMPANIES:
+        box.store.keep_setting(_key(realm), {})
+
+
+def _key(realm: str) -> str:
+    return f"quickbooks.settings.{realm}"
+
+
+def preferences(box: Sandbox, company: Company) -> dict[str, Any]:
     """What the portal needs to know of them."""
+    settings = settings_of(box, company.realm)
+    closing = {"BookCloseDate": settings.closed_until} if settings.closed_until else {}
     return {
         "AccountingInfoPrefs": {
+            **closing,
             "FirstMonthOfFiscalYear": "April" if company.country == "NZ" else "January",
             "UseAccountNumbers": False,
             "ClassTrackingPerTxn": False,
@@ -126,7 +172,7 @@ def preferences(company: Company) -> dict[str, Any]:
         },
         "SalesFormsPrefs": {
             "CustomField": [],
-            "CustomTxnNumbers": False,
+            "CustomTxnNumbers": settings.custom_numbers,
             "AllowDeposit": True,
             "AllowDiscount": True,
             "AllowShipping": False,
@@ -135,12 +181,15 @@ def preferences(company: Company) -> dict[str, Any]:
             "ETransactionPaymentEnabled": False,
             "DefaultTerms": {"value": "3"},
         },
-        "TaxPrefs": {"UsingSalesTax": True, "PartnerTaxEnabled": False},
-        "CurrencyPrefs": {"MultiCurrencyEnabled": False, "HomeCurrency": {"value": company.currency}},
+        "TaxPrefs": {"UsingSalesTax": settings.uses_tax, "PartnerTaxEnabled": settings.automated_tax},
+        "CurrencyPrefs": {
+            "MultiCurrencyEnabled": settings.multi_currency,
+            "HomeCurrency": {"value": company.currency},
+        },
         "ReportPrefs": {"ReportBasis": "Accrual", "CalcAgingReportFromTxnDate": False},
         "domain": "QBO",
         "sparse": False,
         "Id": "1",
         "SyncToken": "2",
-        "MetaData": {"CreateTime": stamp(SINCE), "LastUpdatedTime": stamp(SINCE + 90 * 86_400)},
+        "MetaData": {"CreateTime": stamp(SINCE), "LastUpdatedTime": stamp(settings.changed)},
     }

@@ -132,3 +132,53 @@ def name_taken(variant: str, holder: str) -> Fault:
         "french": "Le nom fourni existe déjà. : null",
     }
     return Fault("6240", "Duplicate Name Exists Error", details[variant])
+
+
+def bad_number(name: str, value: object) -> Fault:
+    """No number, or one nobody can count with."""
+    return Fault("2090", "Invalid Number", f"{name} is not a valid number. Supplied value:{value}")
+
+
+def bad_amount(detail: str) -> Fault:
+    """A line whose amount is not what it says it is made of."""
+    return Fault(
+        "6070", "Amount calculation incorrect in the request", f"Amount calculation incorrect in the request. {detail}"
+    )
+
+
+def bad_line_code(code: str) -> Fault:
+    """Lines in the United States know two codes."""
+    return Fault("6100", "Invalid line tax code", f"The line tax code should be TAX or NON. Supplied value:{code}")
+
+
+def number_taken(number: str, holder: str) -> Fault:
+    """Some invoice has it."""
+    return Fault(
+        "6140",
+        "Duplicate Document Number Error",
+        "Duplicate Document Number Error : You must specify a different number. This number has already been used."
+        f" DocNumber={number} is assigned to TxnType=Invoice with TxnId={holder}",
+    )
+
+
+def closed(until: str, *, password: bool) -> Fault:
+    """Before the day the books were closed on."""
+    code = "6210" if password else "6200"
+    return Fault(
+        code, "Account Period Closed", f"Account Period Closed: The account period has closed on {until}; no changes."
+    )
+
+
+def customer_not_usable() -> Fault:
+    """An inactive customer on a sale, in the words some versions have for it."""
+    return Fault("6250", "Invalid sales customer", "The customer on this sale is not valid or was made inactive.")
+
+
+def not_linkable(detail: str) -> Fault:
+    """A payment for what it cannot pay."""
+    return Fault("620", "Transaction ID cannot be linked", f"Transaction cannot be linked: {detail}")
+
+
+def deleted_txn() -> Fault:
+    """A transaction that is there no more."""
+    return Fault("610", "Object Not Found", "Object Not Found : Another user has deleted this transaction.")

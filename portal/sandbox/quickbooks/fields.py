@@ -131,7 +131,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {"Customer": CUSTOMER, "Vendor": VENDO
 
 def checked(entity: str, sent: Mapping[str, Any]) -> dict[str, Value]:
     """The writable values of a body; None for one that is to be emptied. Raises Fault."""
-    rules, found = RULES[entity], {}
+    return checked_by(RULES[entity], sent)
+
+
+def checked_by(rules: Mapping[str, Rule], sent: Mapping[str, Any]) -> dict[str, Value]:
+    """The same, by other rules."""
+    found = {}
     for name, value in sent.items():
         rule = rules.get(name)
         if rule is None:

@@ -13,8 +13,8 @@ from portal.sandbox.context import Sandbox
 from portal.sandbox.names import generate_clients, portal_side
 from portal.sandbox.names_ledgers import ledger_side
 from portal.sandbox.names_practice import OTHER_STAFF, STAFF, Staff
-from portal.sandbox.quickbooks import edits, records, tokens
-from portal.sandbox.quickbooks.company import COMPANIES, HARBOUR, MARLOW, Company
+from portal.sandbox.quickbooks import books, edits, records, tokens, txns
+from portal.sandbox.quickbooks.company import COMPANIES, HARBOUR, MARLOW, Company, forget_settings
 from portal.sandbox.quickbooks.records import Record
 from portal.sandbox.vendor import Tenant
 
@@ -66,6 +66,7 @@ def wipe(box: Sandbox) -> None:
     with box.store.write() as db:
         for company in COMPANIES.values():
             _empty(db, company.realm)
+    forget_settings(box)
     tokens.wipe(box)
 
 
@@ -76,12 +77,16 @@ def counts(box: Sandbox, tenant: Tenant) -> dict[str, int]:
             "SELECT entity, active, count(*) FROM qbo_name WHERE tenant = ? AND gone = 0 GROUP BY entity, active",
             (tenant.id,),
         ).fetchall()
+        (invoices,) = db.execute(
+            "SELECT count(*) FROM qbo_txn WHERE tenant = ? AND entity = 'Invoice' AND gone = 0", (tenant.id,)
+        ).fetchone()
     found = {(entity, active): number for entity, active, number in rows}
     return {
         "customers": found.get(("Customer", 1), 0),
         "inactive": found.get(("Customer", 0), 0),
         "vendors": found.get(("Vendor", 1), 0),
         "employees": found.get(("Employee", 1), 0),
+        "invoices": invoices,
     }
 
 
@@ -139,6 +144,7 @@ def _fill(
         for name in records.INDEXES:
             db.execute(f"DROP INDEX IF EXISTS {name}")
     _empty(db, company.realm)
+    books.stock(db, company)
     dice, now, number = random.Random(seed), int(box.clock.seconds()), 0
     while batch := list(islice(made, TOGETHER)):
         rows = []
@@ -227,5 +233,5 @@ def _address(record: dict[str, Any], prefix: str, number: int) -> dict[str, str]
 
 
 def _empty(db: sqlite3.Connection, realm: str) -> None:
-    for table in records.TABLES:
+    for table in (*records.TABLES, *txns.TABLES, *books.TABLES):
         db.execute(f"DELETE FROM qbo_{table} WHERE tenant = ?", (realm,))

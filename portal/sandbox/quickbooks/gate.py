@@ -12,7 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from portal.sandbox.context import Sandbox, here, hint
-from portal.sandbox.quickbooks import faults, tokens, wire
+from portal.sandbox.quickbooks import faults, hooks, tokens, wire
 from portal.sandbox.quickbooks.company import COMPANIES, Company
 from portal.sandbox.quickbooks.wire import Fault
 
@@ -107,7 +107,8 @@ def leave(response: Response) -> Response:
 
 @blueprint.after_app_request
 def trace(response: Response) -> Response:
-    """intuit_tid, by which the vendor's support finds a call."""
+    """intuit_tid, by which the vendor's support finds a call; and whoever listens hears what was changed."""
+    hooks.say(response)
     if request.path.startswith("/quickbooks/"):
         response.headers["intuit_tid"] = f"1-{secrets.token_hex(4)}-{secrets.token_hex(12)}"
     return response

@@ -10,7 +10,7 @@ import sqlite3
 from typing import Any
 
 from portal.sandbox.context import Refused, Sandbox
-from portal.sandbox.quickbooks import edits, records
+from portal.sandbox.quickbooks import edits, hooks, records
 from portal.sandbox.quickbooks.company import COMPANIES, Company
 from portal.sandbox.quickbooks.records import SUFFIX, Record, base_name
 from portal.sandbox.vendor import Tenant
@@ -118,6 +118,7 @@ def merge(box: Sandbox, tenant: Tenant, entity: str, identifier: str, into: str)
         _save(box, db, tenant, entity, loser, gone)
         db.execute("UPDATE qbo_name SET merged_into = ? WHERE n = ?", (survivor["id"], loser["n"]))
         _save(box, db, tenant, entity, survivor, kept)
+        hooks.note(tenant.id, entity, into, "Merge", identifier)
         return _seen(_row(db, tenant, entity, into))
 
 

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from portal.sandbox.quickbooks import hooks
 from portal.sandbox.quickbooks.wire import dump, stamp
 
 Record = dict[str, Any]
@@ -115,6 +116,7 @@ def insert(db: sqlite3.Connection, tenant: str, entity: str, record: Record, now
     record.setdefault("Id", str(next_id(db, tenant)))
     seconds = now_ms // 1000
     db.execute(INSERT, row_of(tenant, entity, record, seconds, seconds, now_ms))
+    hooks.note(tenant, entity, record["Id"], "Create")
 
 
 def save(db: sqlite3.Connection, row: sqlite3.Row, record: Record, now_ms: int, *, touch: bool = True) -> None:
@@ -125,6 +127,8 @@ def save(db: sqlite3.Connection, row: sqlite3.Row, record: Record, now_ms: int, 
     updated = now_ms // 1000 if touch else row["updated"]
     values = row_of(row["tenant"], row["entity"], record, row["created"], updated, now_ms)
     db.execute(f"UPDATE qbo_name SET {', '.join(f'{name} = ?' for name in COLUMNS)} WHERE n = ?", (*values, row["n"]))
+    if touch:
+        hooks.note(row["tenant"], row["entity"], record["Id"], "Update")
 
 
 def keep_version(db: sqlite3.Connection, row: sqlite3.Row, now_ms: int) -> None:

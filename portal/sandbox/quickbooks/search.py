@@ -11,29 +11,9 @@ from portal.sandbox.context import Sandbox, hint
 from portal.sandbox.quickbooks import faults, records, statement
 from portal.sandbox.quickbooks.company import alpha_3
 from portal.sandbox.quickbooks.fields import RULES
+from portal.sandbox.quickbooks.shelves import EMPTY, KNOWN, shelf_of, table
 from portal.sandbox.quickbooks.statement import Condition, Literal, Statement, Today
 from portal.sandbox.quickbooks.wire import PACIFIC, dump, moment
-
-# Property -> (column, kind). Everything else is not queryable.
-PROPERTIES: dict[str, tuple[str, str]] = {
-    "id": ("id", "id"),
-    "active": ("active", "bool"),
-    "balance": ("balance", "number"),
-    "metadata.createtime": ("created", "time"),
-    "metadata.lastupdatedtime": ("updated", "time"),
-    "primaryemailaddr": ("q_email", "text"),
-    **{name.lower(): (column, "text") for column, name in records.TEXTS.items()},
-}
-NOT_THERE = {"Vendor": ("fullyqualifiedname",), "Employee": ("companyname", "balance", "fullyqualifiedname")}
-# Entities that exist and hold nothing here.
-EMPTY = (
-    "Account", "Attachable", "Bill", "BillPayment", "Budget", "Class", "CompanyCurrency", "CreditMemo", "CustomerType",
-    "Department", "Deposit", "Estimate", "ExchangeRate", "Invoice", "Item", "JournalEntry", "Payment", "PaymentMethod",
-    "Purchase", "PurchaseOrder", "RecurringTransaction", "RefundReceipt", "SalesReceipt", "TaxAgency", "TaxCode",
-    "TaxRate", "Term", "TimeActivity", "Transfer", "VendorCredit",
-)  # fmt: skip
-KNOWN = {name.lower(): name for name in (*records.ENTITIES, *EMPTY)}
-COLUMNS = ", ".join((*records.COLUMNS, "merged_into", "gone"))
 
 
 def source(box: Sandbox, entity: str, tenant: str) -> tuple[str, list[Any]]:
@@ -42,19 +22,7 @@ def source(box: Sandbox, entity: str, tenant: str) -> tuple[str, list[Any]]:
     The caller adds one on `active`, which is 1, 0 or, for what was deleted, less.
     """
     merged = " AND merged_into IS NULL" if box.switches["quickbooks_merged_shows"] == "gone" else ""
-    return f"FROM {table(box)} WHERE tenant = ? AND entity = ?{merged}", [tenant, entity]
-
-
-def table(box: Sandbox) -> str:
-    """The rows to read from, following the `stale` fault."""
-    late = hint("stale")
-    if not late:
-        return "qbo_name"
-    at = box.clock.milliseconds() - int(float(late.get("seconds", 60)) * 1000)
-    return (
-        f"(SELECT {COLUMNS} FROM qbo_name WHERE written <= {at} UNION ALL SELECT {COLUMNS} FROM qbo_version"
-        f" WHERE written <= {at} AND replaced > {at})"
-    )
+    return f"FROM {table(box, entity)} WHERE tenant = ? AND entity = ?{merged}", [tenant, entity]
 
 
 def answer(box: Sandbox, db: sqlite3.Connection, tenant: str, text: str) -> str:
@@ -76,15 +44,16 @@ def answer(box: Sandbox, db: sqlite3.Connection, tenant: str, text: str) -> str:
     start = 1 if asked.start is None or hint("repeat_page") else asked.start
     order = _order(box, entity, asked)
     query += f" ORDER BY {order} LIMIT ? OFFSET ?"
-    if not hint("stale"):  # skip by the index alone; only the rows of the page are read
-        query = f"FROM qbo_name WHERE n IN (SELECT n {query}) ORDER BY {order}"
+    name = table(box, entity)
+    if name == shelf_of(entity).table:  # skip by the index alone; only the rows of the page are read
+        query = f"FROM {name} WHERE n IN (SELECT n {query}) ORDER BY {order}"
     rows = db.execute(f"SELECT body {query}", [*values, most, start - 1]).fetchall()
     return _page(box, entity, asked, [] if hint("empty_list") else [row["body"] for row in rows], start)
 
 
 def bodies(box: Sandbox, entity: str, texts: list[str]) -> list[str]:
     """Records as they are sent: countries as they were typed, or as three letters when the switch says so."""
-    if not box.switches["quickbooks_customer_country_alpha3"]:
+    if not box.switches["quickbooks_customer_country_alpha3"] or entity not in records.ENTITIES:
         return texts
     found = []
     for text in texts:
@@ -108,7 +77,7 @@ def _page(box: Sandbox, entity: str, asked: Statement, texts: list[str], start: 
 def _some(entity: str, columns: tuple[str, ...], record: dict[str, Any]) -> dict[str, Any]:
     """A projection: the asked columns and the Id, marked as sparse."""
     found: dict[str, Any] = {"domain": "QBO", "sparse": True, "Id": record["Id"]}
-    known = {name.lower(): name for name in RULES[entity]}
+    known = {name.lower(): name for name in RULES.get(entity, record)}
     for column in columns:
         name = known.get(column.split(".")[0].lower())
         if name is None:
@@ -135,8 +104,8 @@ def _order(box: Sandbox, entity: str, asked: Statement) -> str:
 
 
 def _property(entity: str, name: str) -> tuple[str, str]:
-    found = PROPERTIES.get(name.lower())
-    if found is None or name.lower() in NOT_THERE.get(entity, ()):
+    found = shelf_of(entity).properties.get(name.lower())
+    if found is None:
         raise faults.not_queryable(f"property '{name}' is not queryable")
     return found
 
@@ -166,6 +135,8 @@ def _conditions(box: Sandbox, entity: str, asked: Statement) -> tuple[list[str],
 def _refuse_operator(condition: Condition, kind: str) -> None:
     allowed = {
         "id": ("=", "IN"),
+        "word": ("=", "IN"),
+        "day": (*statement.OPERATORS, "IN"),
         "bool": ("=", "IN"),
         "number": (*statement.OPERATORS, "IN"),
         "time": (*statement.OPERATORS, "IN"),
@@ -180,6 +151,8 @@ def _value(box: Sandbox, condition: Condition, kind: str, value: Literal) -> Any
     wrong = faults.not_queryable(f"Invalid value for property {condition.property}")
     if kind == "time":
         return _seconds(box, value, wrong)
+    if kind == "day" and isinstance(value, Today):
+        return datetime.fromtimestamp(box.clock.seconds(), PACIFIC).date().isoformat()
     if kind == "bool":
         text = str(value).lower()
         if text not in ("true", "false"):
@@ -192,6 +165,8 @@ def _value(box: Sandbox, condition: Condition, kind: str, value: Literal) -> Any
             return int(value) if kind == "id" else float(value)
         except ValueError:
             raise wrong from None
+    if kind == "word":
+        return value
     text = "" if value == " " else value.casefold()  # a quoted space stands for nothing
     return text.replace("\\", "\\\\").replace("_", "\\_") if condition.operator == "LIKE" else text
 

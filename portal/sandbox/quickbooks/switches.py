@@ -37,6 +37,22 @@ SWITCHES = {
     "quickbooks_rotate_every_refresh": Switch(True, "every refresh gives another refresh token, else about one a day"),
     "quickbooks_old_refresh_hours": Switch(0, "how long the old refresh token still works"),
     "quickbooks_invalid_client_status": Switch(401, "status for a wrong client secret"),
+    "quickbooks_refuses_used_numbers": Switch(
+        False, "an invoice number that is used is a 6140, where callers number the invoices"
+    ),
+    "quickbooks_needs_tax_code": Switch(True, "outside the United States a line without tax code is a 6000"),
+    "quickbooks_tax_rounding": Switch(
+        "each_rate", "tax is rounded for the lines of a rate, or for each line", ("each_rate", "each_line")
+    ),
+    "quickbooks_inactive_customer": Switch(
+        "610", "the fault of a sale to an inactive customer: 610, 2500 or 6250", ("610", "2500", "6250")
+    ),
+    "quickbooks_payment_moves_invoice": Switch(True, "a payment moves the SyncToken and the stamp of what it pays"),
+    "quickbooks_void_paid": Switch(
+        "unapplied", "voiding an invoice with payments: they stay unapplied, or it is refused", ("unapplied", "refused")
+    ),
+    "quickbooks_index_lag_seconds": Switch(0, "queries do not yet see invoices and payments this young"),
+    "quickbooks_webhook_format": Switch("cloudevents", "how changes are told", ("cloudevents", "legacy")),
     "quickbooks_company_state": Switch(
         "active", "active, suspended (writes are a 6190) or no_access (401, code 120)",
         ("active", "suspended", "no_access"),

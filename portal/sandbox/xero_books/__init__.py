@@ -1,18 +1,32 @@
-"""Xero, Accounting API 2.0: the contacts of two organisations, and the short lists around them."""
+"""Xero, Accounting API 2.0: contacts, invoices and payments of two organisations, and the short lists around them."""
 
 from __future__ import annotations
 
 from portal.sandbox.vendor import Switch, Vendor
-from portal.sandbox.xero_books import api, chart, contacts, control, fill, idempotency, records, reference
+from portal.sandbox.xero_books import (
+    api,
+    chart,
+    contacts,
+    control,
+    fill,
+    hooks,
+    idempotency,
+    invoice_control,
+    invoice_records,
+    invoices,
+    payments,
+    records,
+    reference,
+)
 
-__all__ = ["VENDOR", "contacts", "idempotency", "reference"]
+__all__ = ["VENDOR", "contacts", "idempotency", "invoices", "payments", "reference"]
 
 VENDOR = Vendor(
     key="xero",
     title="Xero",
     prefixes=("/xero/api.xro/",),  # XERO_API_URL leads here; the sign-in names it
-    blueprints=(api.blueprint, control.control),
-    schema=records.SCHEMA,
+    blueprints=(api.blueprint, control.control, invoice_control.control),
+    schema=records.SCHEMA + invoice_records.SCHEMA,
     tenants=(chart.MARLOW, chart.ADVISORY),
     switches={
         "xero_names_unique_in_any_case": Switch(
@@ -41,6 +55,15 @@ VENDOR = Vendor(
             False, "If-Modified-Since without a match answers 304, else an empty list"
         ),
         "xero_high_volume_from": Switch(100_000, "beyond so many records unpaged or slow lists are refused"),
+        "xero_numbers_freed_by": Switch(
+            "none", "which invoices give their number free again", ("none", "deleted", "voided_and_deleted")
+        ),
+        "xero_url_takes_any_host": Switch(
+            True, "an invoice's Url may lead to localhost; otherwise the host needs a dot"
+        ),
+        "xero_payment_tells_invoice": Switch(True, "a payment raises an event for its invoice"),
+        "xero_invoice_lag_seconds": Switch(0, "lists and look-ups by number see a new invoice so many seconds late"),
+        "xero_ignores_keys": Switch(False, "an Idempotency-Key has no effect"),
         "xero_organisation_id_is_tenant_id": Switch(True, "OrganisationID is the tenantId of the connection"),
     },
     load=fill.load,
@@ -48,4 +71,5 @@ VENDOR = Vendor(
     wipe=fill.wipe,
     counts=fill.counts,
     page="xero_books_control.contacts_page",
+    webhooks=hooks.HOOK,
 )

@@ -25,11 +25,20 @@ class BadCondition(Exception):
     """A request header that makes no sense."""
 
 
+# What each family of paths needs; any of them is enough. The last is the old, broad scope, which still works.
+SCOPES = {
+    "Contacts": ("accounting.contacts",),
+    "Invoices": ("accounting.invoices", "accounting.transactions"),
+    "Payments": ("accounting.payments", "accounting.transactions"),
+    "Items": ("accounting.settings", "accounting.invoices"),
+}
+
+
 def may_call(path: str, method: str, scopes: frozenset[str]) -> bool:
-    """Contacts and their history by one scope, everything else here by the settings; .read is enough to read."""
+    """Each family by its scope, everything else here by the settings; .read is enough to read."""
     family = path.removeprefix(ROOT + "/").split("/", 1)[0]
-    wanted = "accounting.contacts" if family == "Contacts" else "accounting.settings"
-    return wanted in scopes or (method in ("GET", "HEAD") and f"{wanted}.read" in scopes)
+    wanted = SCOPES.get(family, ("accounting.settings",))
+    return any(one in scopes or (method in ("GET", "HEAD") and f"{one}.read" in scopes) for one in wanted)
 
 
 guard(blueprint, "ORGANISATION", may_call)

@@ -41,6 +41,14 @@ ACCOUNTS = (
     ("820", "GST", "CURRLIAB", "LIABILITY", "NONE", "GST owed to or by Inland Revenue"),
     ("960", "Retained Earnings", "EQUITY", "EQUITY", "NONE", "Profits kept in the company"),
 )
+# code, name, what it says on the invoice, price, account, tax type
+ITEMS = (
+    ("ANNUAL", "Annual accounts", "Annual financial statements and tax return", "2400.00", "210", "OUTPUT2"),
+    ("GST", "GST return", "Preparation and filing of a GST return", "180.00", "210", "OUTPUT2"),
+    ("PAYROLL", "Payroll", "Payroll, a month", "95.00", "210", "OUTPUT2"),
+    ("ADVICE", "Advice", "Advice, an hour", "240.00", "215", "OUTPUT2"),
+    ("FILING", "Companies Office filing fee", "Filing fee, passed on", "49.50", "260", "ZERORATED"),
+)
 SYSTEM = {"610": "DEBTORS", "800": "CREDITORS", "820": "GST", "960": "RETAINEDEARNINGS"}
 # name, tax type, type in reports, rate, applies to (assets, equity, expenses, liabilities, revenue)
 TAX_RATES = (
@@ -122,6 +130,25 @@ def tax_rates(tenant: Tenant) -> list[Item]:
             "TaxComponents": [{"Name": "GST", "Rate": float(rate), "IsCompound": False, "IsNonRecoverable": False}],
         }
         for name, kind, report, rate, may_apply in TAX_RATES
+    ]
+
+
+def items(tenant: Tenant) -> list[Item]:
+    """What the firm sells."""
+    return [
+        {
+            "ItemID": stable_uuid("item", tenant.id, code),
+            "Code": code,
+            "Name": name,
+            "Description": description,
+            "IsSold": True,
+            "IsPurchased": False,
+            "IsTrackedAsInventory": False,
+            "PurchaseDetails": {},
+            "SalesDetails": {"UnitPrice": float(price), "AccountCode": account, "TaxType": tax_type},
+            "UpdatedDateUTC": stamp(SETTLED_MS + n * 60_000),
+        }
+        for n, (code, name, description, price, account, tax_type) in enumerate(ITEMS)
     ]
 
 

@@ -67,14 +67,14 @@ def contact_get(contact: str) -> Response:
 @blueprint.post("/Contacts")
 def contact_save() -> Response:
     """Create or update many."""
-    return edits.save_many(here(), api.tenant(), wire.body_items("Contacts"), summarize=_summarize())
+    return edits.save_many(here(), api.tenant(), wire.body_items("Contacts"), summarize=summarize())
 
 
 @blueprint.put("/Contacts")
 def contact_create() -> Response:
     """Create many; an existing name or number is refused."""
     items = wire.body_items("Contacts")
-    return edits.save_many(here(), api.tenant(), items, summarize=_summarize(), creates_only=True)
+    return edits.save_many(here(), api.tenant(), items, summarize=summarize(), creates_only=True)
 
 
 @blueprint.post("/Contacts/<contact>")
@@ -95,9 +95,14 @@ def contact_history(contact: str) -> Response:
         row = records.find(db, api.tenant().id, contact)
         if row is None:
             raise api.NoSuch
-        found = db.execute(
-            "SELECT * FROM books_history WHERE tenant = ? AND contact = ? ORDER BY n DESC", (api.tenant().id, row["id"])
-        ).fetchall()
+        return history_of(db, row["id"])
+
+
+def history_of(db: sqlite3.Connection, record: str) -> Response:
+    """What happened to one record, newest first."""
+    found = db.execute(
+        "SELECT * FROM books_history WHERE tenant = ? AND contact = ? ORDER BY n DESC", (api.tenant().id, record)
+    ).fetchall()
     return wire.answer("HistoryRecords", [wire.render(_history(line)) for line in found])
 
 
@@ -222,7 +227,8 @@ def _seen_row(db: sqlite3.Connection, contact: str) -> sqlite3.Row:
     return row
 
 
-def _summarize() -> bool:
+def summarize() -> bool:
+    """Whether one bad element spoils this request."""
     wanted = api.flag("summarizeErrors")
     return bool(here().switches["xero_summarize_errors_when_omitted"]) if wanted is None else wanted
 

@@ -15,7 +15,7 @@ from portal.sandbox.names import generate_clients
 from portal.sandbox.names_ledgers import ledger_side
 from portal.sandbox.names_practice import stable_uuid
 from portal.sandbox.vendor import Tenant
-from portal.sandbox.xero_books import records
+from portal.sandbox.xero_books import around, invoice_records, records
 from portal.sandbox.xero_books.chart import ADVISORY, MARLOW
 from portal.sandbox.xero_books.records import Fields
 
@@ -57,6 +57,8 @@ def wipe(box: Sandbox) -> None:
         for tenant in (MARLOW, ADVISORY):
             _empty(db, tenant.id)
         db.execute("DELETE FROM books_idempotency")
+    for tenant in (MARLOW, ADVISORY):
+        around.forget(box, tenant)
 
 
 def counts(box: Sandbox, tenant: Tenant) -> dict[str, int]:
@@ -203,7 +205,7 @@ def _person(person: Fields) -> Fields:
 
 
 def _empty(db: sqlite3.Connection, tenant: str) -> None:
-    for table in records.TABLES:
+    for table in (*records.TABLES, *invoice_records.TABLES):
         db.execute(f"DELETE FROM books_{table} WHERE tenant = ?", (tenant,))
 
 

@@ -10,13 +10,14 @@ from flask import Response
 
 from portal.sandbox.context import here, hint
 from portal.sandbox.vendor import Tenant
-from portal.sandbox.xero_books import api, chart, query, wire
+from portal.sandbox.xero_books import api, around, chart, query, wire
 from portal.sandbox.xero_books.api import blueprint
 
 # Path -> what it holds, and the field by which one of them is asked for (there is no way to ask for one currency).
 LISTS: dict[str, tuple[Callable[[Tenant], list[dict[str, Any]]], str | None]] = {
-    "Accounts": (chart.accounts, "AccountID"),
-    "TaxRates": (chart.tax_rates, "TaxType"),
+    "Accounts": (lambda tenant: around.accounts(here(), tenant), "AccountID"),
+    "TaxRates": (lambda tenant: around.tax_rates(here(), tenant), "TaxType"),
+    "Items": (lambda tenant: around.items(here(), tenant), "ItemID"),
     "TrackingCategories": (chart.tracking_categories, "TrackingCategoryID"),
     "BrandingThemes": (chart.branding_themes, "BrandingThemeID"),
     "Currencies": (chart.currencies, None),
@@ -30,8 +31,7 @@ SINGLE = ", ".join(name for name, (_, key) in LISTS.items() if key)
 @blueprint.get("/Organisations")
 def organisation() -> Response:
     """The company of this tenant, as a list of one."""
-    same_id = bool(here().switches["xero_organisation_id_is_tenant_id"])
-    return wire.answer("Organisations", [wire.render(chart.organisation(api.tenant(), same_id=same_id))])
+    return wire.answer("Organisations", [wire.render(around.organisation(here(), api.tenant()))])
 
 
 @blueprint.route("/Organisation", methods=["POST", "PUT", "PATCH", "DELETE"])

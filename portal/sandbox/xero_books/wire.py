@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -26,6 +27,8 @@ PLAIN_DATE = re.compile(r'"/Date\((-?\d+(?:[-+]\d{4})?)\)/"')
 DATE = re.compile(r"/Date\((-?\d+)(?:[-+]\d{4})?\)/")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: it prints every contact
+MONEY_MARK = "\ue000"  # before a decimal on its way into JSON, where it stands without quotes and with all its digits
+MONEY = re.compile(f'"{MONEY_MARK}(-?[0-9.]+)"')
 
 # List element -> the element of one entry.
 LISTS = {
@@ -50,6 +53,14 @@ LISTS = {
     "BrandingThemes": "BrandingTheme",
     "Currencies": "Currency",
     "Users": "User",
+    "Invoices": "Invoice",
+    "LineItems": "LineItem",
+    "Tracking": "TrackingCategory",
+    "Payments": "Payment",
+    "CreditNotes": "CreditNote",
+    "Prepayments": "Prepayment",
+    "Overpayments": "Overpayment",
+    "Items": "Item",
     "Elements": "DataContractBase",
 }
 Item = dict[str, Any]
@@ -91,6 +102,20 @@ def render(item: Item) -> str:
     return PLAIN_DATE.sub(r'"\\/Date(\1)\\/"', text) if "/Date(" in text else text
 
 
+def _marked(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{MONEY_MARK}{value:f}"
+    raise TypeError(f"{type(value).__name__} cannot be printed")
+
+
+_encode_exactly = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_marked).encode
+
+
+def render_exactly(item: Any) -> str:
+    """As `render`; decimals are printed with exactly the digits they have."""
+    return PLAIN_DATE.sub(r'"\\/Date(\1)\\/"', MONEY.sub(r"\1", _encode_exactly(item)))
+
+
 def wants_json() -> bool:
     """Only when the Accept header says so."""
     accept = request.headers.get("Accept", "").lower()
@@ -127,13 +152,13 @@ def text(message: str, status: int) -> Response:
     return Response(message, status, content_type="text/plain; charset=utf-8")
 
 
-def body_items(key: str) -> list[Item]:
-    """The elements that were sent, alone or in their list; raises ApiError."""
+def body_items(key: str, *, exact: bool = False) -> list[Item]:
+    """The elements that were sent, alone or in their list; raises ApiError. `exact`: fractions come as decimals."""
     data = request.get_data()
     if data.lstrip()[:1] == b"<" and "json" not in request.headers.get("Content-Type", ""):
         found: Any = _from_xml(data)
     else:
-        found = _from_json(data)
+        found = _from_json(data, Decimal if exact else float)
     if isinstance(found, dict) and isinstance(found.get(key), list):
         found = found[key]
     items = found if isinstance(found, list) and found else [found]
@@ -162,9 +187,9 @@ def _json_stream(head: str, key: str, items: Iterable[str]) -> Iterator[bytes]:
     yield b"]}"
 
 
-def _from_json(data: bytes) -> Any:
+def _from_json(data: bytes, fraction: type[Decimal] | type[float]) -> Any:
     try:
-        return _cleaned(json.loads(data))
+        return _cleaned(json.loads(data, parse_float=fraction))
     except (ValueError, RecursionError) as reason:
         raise bad_data(f"The JSON body cannot be read: {reason}.") from reason
 

@@ -12,5 +12,5 @@ from flask import Blueprint
 
 screen = Blueprint("apps", __name__, url_prefix="/apps")
 
-for _name in ("tiles", "connect", "panel", "runs", "preview", "imports", "settings"):
+for _name in ("tiles", "connect", "panel", "runs", "preview", "imports", "settings", "ledger"):
     import_module(f"{__name__}.{_name}")

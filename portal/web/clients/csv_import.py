@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flask import Response, abort, request, stream_with_context, url_for
@@ -136,26 +136,14 @@ def choose_csv(upload_id: int) -> Response:
 @needs(May.IMPORT_CLIENTS)
 def apply_csv(upload_id: int) -> Response:
     """Import what the preview shows: at once when the file is small, else in the background."""
-    upload = _upload_or_404(upload_id)
-    try:
-        client_csv.begin(upload, by=actor("csv"), now=now())
-    except NotNow as problem:
-        db.session.rollback()
-        return done(str(problem), ".csv_upload", tone="info", upload_id=upload_id)
-    return _work(upload)
+    return _begun(upload_id, client_csv.begin)
 
 
 @screen.post("/imports/<int:upload_id>/reversals")
 @needs(May.IMPORT_CLIENTS)
 def undo_csv(upload_id: int) -> Response:
     """Put back what nobody has changed since, archive new clients nobody touched."""
-    upload = _upload_or_404(upload_id)
-    try:
-        client_csv.begin_undo(upload, by=actor("csv"), now=now())
-    except NotNow as problem:
-        db.session.rollback()
-        return done(str(problem), ".csv_upload", tone="info", upload_id=upload_id)
-    return _work(upload)
+    return _begun(upload_id, client_csv.begin_undo)
 
 
 @screen.post("/imports/<int:upload_id>/resumptions")
@@ -232,6 +220,16 @@ def _file(name: str, lines: Iterator[str]) -> Response:
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _begun(upload_id: int, begin: Callable[..., None]) -> Response:
+    upload = _upload_or_404(upload_id)
+    try:
+        begin(upload, by=actor("csv"), now=now())
+    except NotNow as problem:
+        db.session.rollback()
+        return done(str(problem), ".csv_upload", tone="info", upload_id=upload_id)
+    return _work(upload)
 
 
 def _work(upload: CsvUpload) -> Response:
