@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -p tests.strictness
 PARALLEL := -n auto --dist loadfile
-# Left away on PostgreSQL: what touches no database of ours, and what a vendor's wire alone decides.
+# Two journeys at a time, each with a portal and vendors of its own, in the order of tests/browser/conftest.py.
+JOURNEYS := -n 2 --dist loadfile --no-loadscope-reorder
+# Not even collected on PostgreSQL: what touches no database of ours, and what a vendor's wire alone decides.
 NO_DATABASE := --ignore=tests/house --ignore=tests/sandbox --ignore=tests/commands/test_demo.py \
 	--ignore-glob='tests/wire/test_[dqx]*.py' \
 	--ignore-glob='tests/scenarios/test_every_apps_faults_[lors]*.py'
@@ -27,7 +29,7 @@ test-postgresql: .venv/dev.stamp .venv/front-end.stamp
 
 test-browser: .venv/dev.stamp .venv/front-end.stamp
 	@.ci/chromium
-	$(PYTEST) -m browser
+	$(PYTEST) tests/browser -m browser $(JOURNEYS)
 
 lint: .venv/dev.stamp  ## check style and formatting
 	$(BIN)/ruff check .

@@ -165,7 +165,12 @@ def credentials(vendor: str) -> VendorApp:
 
 def redirect_uri() -> str:
     """Where vendors send people back to; the same for every app, because it has to be registered with each."""
-    return f"{_wiring().settings.public_url}/apps/callback"
+    return f"{public_url()}/apps/callback"
+
+
+def public_url() -> str:
+    """Where people reach this portal, for what vendors show of it."""
+    return _wiring().settings.public_url
 
 
 def start_consent(app: str, user: User, now: datetime, reconnects: Connection | None = None) -> str:

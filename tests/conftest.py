@@ -33,7 +33,20 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 11, 2, 23, 0, tzinfo=UTC)  # 3 November, 12:00 in Auckland
 SECRET_KEY = "a key for tests only, nothing else is signed with it"
+OURS = {"_built", "postgres"}  # fixtures that give a test a database of ours, directly or through others
 ENCRYPTION_KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL only what touches a database of ours runs; the rest would be the same test once more."""
+    if chosen_database() != "postgresql":
+        return
+    sorted_out: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        is_ours = OURS & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("postgresql")
+        sorted_out[bool(is_ours)].append(item)
+    config.hook.pytest_deselected(items=sorted_out[False])
+    items[:] = sorted_out[True]
 
 
 @pytest.fixture(scope="session")

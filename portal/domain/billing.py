@@ -102,16 +102,29 @@ def periods_between(
         yield n, day
 
 
-def deposit_of(price: Decimal, deposit: Decimal | None, currency: str) -> Decimal:
+def deposit_of(price: Decimal, deposit: Decimal | None, places: int = 2) -> Decimal:
     """The part of a fixed price that is billed at once; half of it unless an amount was given (BS-01).
 
-    Raises ValueError for one that is not between nothing and the price.
+    `places`: decimals of the currency's coin. Raises ValueError for one that is not between nothing and the price.
     """
     if deposit is None:
-        return money.rounded(price / 2, currency)
+        return _to_the_coin(price / 2, places)
     if not 0 <= deposit <= price:
         raise ValueError("a deposit cannot be more than the price")
-    return money.rounded(deposit, currency)
+    return _to_the_coin(deposit, places)
+
+
+def discounts_together(
+    quantity: Decimal, price: Decimal, discount: Decimal, is_percent: bool, percent: Decimal, places: int = 2
+) -> tuple[Decimal, bool]:
+    """A line's own discount, and a percentage off what is left after it: as one discount, and whether in percent."""
+    if not percent:
+        return discount, is_percent
+    if is_percent or not discount:
+        left = (HUNDRED - discount) * (HUNDRED - percent) / HUNDRED
+        return (HUNDRED - left).quantize(FINEST, ROUND_HALF_UP), True
+    off = (_to_the_coin(quantity * price, places) - discount) * percent / HUNDRED
+    return discount + _to_the_coin(off, places), False
 
 
 def net_of(quantity: Decimal, price: Decimal, discount: Decimal, is_percent: bool, currency: str) -> Decimal:
@@ -120,17 +133,8 @@ def net_of(quantity: Decimal, price: Decimal, discount: Decimal, is_percent: boo
     return money.rounded(quantity * price - off, currency)
 
 
-def discounts_together(
-    quantity: Decimal, price: Decimal, discount: Decimal, is_percent: bool, percent: Decimal, currency: str
-) -> tuple[Decimal, bool]:
-    """A line's own discount, and a percentage off what is left after it: as one discount, and whether in percent."""
-    if not percent:
-        return discount, is_percent
-    if is_percent or not discount:
-        left = (HUNDRED - discount) * (HUNDRED - percent) / HUNDRED
-        return (HUNDRED - left).quantize(FINEST, ROUND_HALF_UP), True
-    left = net_of(quantity, price, discount, False, currency)
-    return discount + money.rounded(left * percent / HUNDRED, currency), False
+def _to_the_coin(amount: Decimal, places: int) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
 
 
 class Billable(Protocol):

@@ -48,6 +48,14 @@ def claim(job: str, due: str, now: datetime) -> JobClaim | None:
     return made
 
 
+def end(job: str, due: str, now: datetime, problem: str = "") -> None:
+    """Everything of this firing is done. The first time counts; a problem is kept as it stands last."""
+    held = db.session.scalar(select(JobClaim).where(JobClaim.job == job, JobClaim.due == due))
+    if held is not None and (held.ended_at is None or held.problem != problem):
+        held.ended_at = held.ended_at or now
+        held.problem = problem
+
+
 def same_process_lives(holder: str | None) -> bool | None:
     """Whether the process that wrote `holder` still runs; None when it is on another machine and nobody can tell."""
     if not holder:

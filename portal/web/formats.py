@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, format_decimal
 from flask import Flask, g
 from markupsafe import Markup, escape
 
@@ -32,7 +32,7 @@ FALLBACK_ZONE = "UTC"
 
 
 def register(app: Flask) -> None:
-    filters = (day, moment, ago, clock, exact, number, count_capped, plural, value, initials)
+    filters = (day, moment, ago, clock, exact, number, money, percent, count_capped, plural, value, initials)
     app.jinja_env.filters.update({one.__name__: one for one in filters})
 
 
@@ -128,6 +128,16 @@ def ago_and_exact(moments: Iterable[datetime]) -> list[tuple[str, str]]:
 def number(figure: int | float | Decimal | None) -> str:
     """'1,204'."""
     return NOTHING if figure is None else _number_text(figure, locale())
+
+
+def money(amount: Decimal | None, currency: str) -> str:
+    """'$1,204.50' in the firm's formats; another currency than the one its country uses is named ('US$1,204.50')."""
+    return NOTHING if amount is None else _plain(format_currency(amount, currency, locale=locale()))
+
+
+def percent(figure: Decimal | None) -> str:
+    """'15 %', '12.5 %'."""
+    return NOTHING if figure is None else f"{number(figure.normalize() + 0)}\u00a0%"
 
 
 def count_capped(figure: int, cap: int = LIST_CAP) -> str:

@@ -21,6 +21,7 @@ import pytest
 from portal.adapters.base import Allowance, ClientAdapter
 from portal.adapters.http import MemoryBudget, Transport, VendorSession, Wait
 from portal.adapters.xpm import Xpm
+from portal.sandbox import webhooks
 from portal.sandbox.client import Control
 from portal.sandbox.server import Running, running_sandbox
 from portal.sandbox.vendor import addresses
@@ -59,6 +60,7 @@ def sandbox(running: Running) -> Iterator[Running]:
     box, control = running.box, cast(Remembering, running.control)
     accounts = {tenant.vendor for tenant in box.tenants}
     if control.has_changed or any(call.method != "GET" and call.vendor in accounts for call in box.calls.find()):
+        webhooks.quiet(box)
         box.store.put_back(control.kept)
         box.clock.reset()
         box.switches.reset()

@@ -16,7 +16,7 @@ from portal.adapters.http import Reply
 from portal.domain.records import ClientRecord, ContactRecord, NewRecord, Quarantined
 
 FOLDER = Path(__file__).parent / "golden" / "digits"
-PAIRS = sorted(path.name.removesuffix(".wire.json") for path in FOLDER.glob("*.wire.json"))
+PAIRS = sorted(path.name.removesuffix(".records.json") for path in FOLDER.glob("*.records.json"))
 
 
 def reply(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

@@ -46,7 +46,7 @@ from portal.sandbox.client import Control
 from portal.sandbox.server import Running, running_sandbox
 from portal.sandbox.vendor import addresses
 from tests import cast
-from tests.scenarios.apps import SIDES, XPM, Side
+from tests.scenarios.apps import EACH, SIDES, XPM, Side
 
 Result = TypeVar("Result")
 PRIYA = Actor("Priya Sharma", Origin.SCREEN)
@@ -263,7 +263,7 @@ def world(make_world: Callable[..., AbstractContextManager[World]]) -> Iterator[
         yield made
 
 
-@pytest.fixture(params=sorted(SIDES))
+@pytest.fixture(params=EACH)
 def any_world(
     make_world: Callable[..., AbstractContextManager[World]], flying: Flying, request: pytest.FixtureRequest
 ) -> Iterator[World]:

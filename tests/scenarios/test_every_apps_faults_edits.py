@@ -17,14 +17,14 @@ from portal.domain.clients import SyncState
 from portal.sync import send
 from tests import cast
 from tests.reading import Browser
-from tests.scenarios.apps import SIDES
+from tests.scenarios.apps import EACH
 from tests.scenarios.conftest import PRIYA, Flying, World
 
 MakeWorld = Callable[..., AbstractContextManager[World]]
 HERE, THERE = "Rimu Here Ltd", "Rimu There Ltd"
 
 
-@pytest.fixture(params=[(slug, wide) for slug in sorted(SIDES) for wide in (False, True)], ids=str)
+@pytest.fixture(params=[(slug, wide) for slug in EACH for wide in (False, True)], ids=str)
 def in_step(make_world: MakeWorld, flying: Flying, request: pytest.FixtureRequest) -> Iterator[World]:
     """Rimu Ltd is in step: as the app's own settings have it, and as widely as it allows."""
     slug, wide = request.param

@@ -18,7 +18,7 @@ from portal.sync import create_there, recover, send, work
 from tests import cast
 from tests.adapters.raw_server import saying
 from tests.adapters.test_transport import own_certificate
-from tests.scenarios.apps import SIDES
+from tests.scenarios.apps import EACH
 from tests.scenarios.conftest import PRIYA, Flying, World
 
 MakeWorld = Callable[..., AbstractContextManager[World]]
@@ -224,7 +224,7 @@ def test_a_redirect_is_not_followed_and_no_token_leaves(three: World) -> None:
     assert len(three.calls(three.side.lists)) == 1
 
 
-@pytest.mark.parametrize("slug", sorted(SIDES))
+@pytest.mark.parametrize("slug", EACH)
 def test_whoever_cannot_prove_who_it_is_gets_no_token(
     make_world: MakeWorld, flying: Flying, tmp_path: Path, slug: str
 ) -> None:

@@ -18,7 +18,7 @@ from portal.domain import outgoing
 from portal.domain.apps import LinkState, Outcome, OutgoingState, PushState, RunState, SyncRun
 from portal.sync import create_there, send
 from tests import cast
-from tests.scenarios.apps import SIDES, XPM_IN_JSON
+from tests.scenarios.apps import EACH, XPM_IN_JSON
 from tests.scenarios.conftest import PRIYA, Flying, World
 
 MEBIBYTE = 1024 * 1024
@@ -130,7 +130,7 @@ def test_a_cut_or_foreign_answer_is_asked_for_again_and_nothing_half_read_is_kep
     mends_itself(three)
 
 
-@pytest.fixture(params=sorted(SIDES))
+@pytest.fixture(params=EACH)
 def in_json(
     make_world: Callable[..., AbstractContextManager[World]], flying: Flying, request: pytest.FixtureRequest
 ) -> Iterator[World]:

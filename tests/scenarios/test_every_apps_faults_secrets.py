@@ -18,7 +18,7 @@ from portal.domain.apps import Connection, ConnectionState
 from portal.sync import send
 from tests import cast
 from tests.reading import Browser
-from tests.scenarios.apps import SIDES
+from tests.scenarios.apps import EACH
 from tests.scenarios.conftest import CLIENT_ID, CLIENT_SECRET, Flying, World
 from tests.scenarios.test_every_apps_faults_accounts import accounts, signing_in
 
@@ -53,7 +53,7 @@ def _pieces(secret: str) -> tuple[str, ...]:
     return (secret,) if len(secret) < 150 else (secret[100:140], secret[-40:])
 
 
-@pytest.mark.parametrize("slug", sorted(SIDES))
+@pytest.mark.parametrize("slug", EACH)
 def test_no_secret_gets_out_of_a_whole_life_of_a_connection(
     make_world: MakeWorld, flying: Flying, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
     test_settings: Settings, slug: str,

@@ -14,11 +14,11 @@ from portal.domain.apps import RunKind
 from portal.domain.clients import ClientStatus
 from portal.domain.import_choices import Choice, Selection, What
 from tests import cast
-from tests.scenarios.apps import SIDES
+from tests.scenarios.apps import EACH
 from tests.scenarios.conftest import PRIYA, World
 
 
-@pytest.mark.parametrize("slug", sorted(SIDES))
+@pytest.mark.parametrize("slug", EACH)
 def test_clients_of_an_app_come_in_when_they_are_chosen_and_nothing_is_sent(
     slug: str, make_world: Callable[..., AbstractContextManager[World]]
 ) -> None:

@@ -33,7 +33,7 @@ from portal.domain.clients import Client
 from portal.sandbox.server import Running
 from portal.sandbox.vendor import addresses
 from portal.sync import recover
-from tests.scenarios.apps import SIDES
+from tests.scenarios.apps import EACH
 from tests.scenarios.conftest import PRIYA, World, registered
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "2"))
@@ -194,7 +194,7 @@ class Story:
         return {one["uuid"]: one["name"] for one in every if not (one["archived"] or one.get("deleted"))}
 
 
-@pytest.mark.parametrize("slug", sorted(SIDES))
+@pytest.mark.parametrize("slug", EACH)
 def test_killed_at_any_moment_it_doubles_and_loses_nothing(
     make_world: Callable[..., AbstractContextManager[World]], workers: Workers, slug: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""QuickBooks Online, API v3: customers read a thousand at a time, written thirty at a time.
+"""QuickBooks Online, API v3: customers and invoices read a thousand at a time, written thirty at a time.
 
 The vendor tells what changed, to the second and for thirty days back. Names there are unique over customers, suppliers
 and employees, whatever their capitals.
@@ -12,10 +12,25 @@ from types import MappingProxyType
 
 from portal.adapters.base import AdapterError, Allowance, AppInfo, Flow, Intake, Moment, Session, Tokens
 from portal.adapters.http import Dialect, Transport
-from portal.adapters.quickbooks import queries, replies, writing
+from portal.adapters.quickbooks import events, invoice_queries, invoice_writing, lists, queries, replies, writing
+from portal.adapters.quickbooks.company import Companies
+from portal.adapters.quickbooks.ledger_info import LEDGER
 from portal.adapters.quickbooks.replies import NAME, VERSION, Answer, url_of
 from portal.adapters.quickbooks.sign_in import KIND, SETTINGS, IntuitSignIn, company_name, headers
-from portal.domain.records import AccountRecord, ClientRecord, NewRecord, Quarantined, RecordChange, Reference
+from portal.domain.records import (
+    AccountRecord,
+    ClientRecord,
+    InvoiceOut,
+    LedgerEvent,
+    LedgerInvoice,
+    LedgerLists,
+    LedgerPayment,
+    NewRecord,
+    PaymentOut,
+    Quarantined,
+    RecordChange,
+    Reference,
+)
 from portal.domain.text import BadText, clean_line
 
 LOOK_BACK = timedelta(days=29)  # the vendor remembers changes for 30; what it does beyond is not said
@@ -61,7 +76,7 @@ INFO = AppInfo(
         "How QuickBooks is asked to empty an address, a number or a website needs a live check. The portal never does: "
         "empty it in QuickBooks.",
         "QuickBooks tells changes of the last 30 days. After a longer pause the whole list is read again.",
-        "It does not call when something changes: changes arrive every hour or when you press Sync.",
+        "Changes arrive every hour or when you press Sync.",
         "When customers are merged in QuickBooks, it does not say which one took over. The other one shows here as "
         "inactive or no longer there, and you choose whom to link instead.",
         "Making a customer inactive in QuickBooks changes nothing here, and nothing you archive here changes there.",
@@ -69,7 +84,7 @@ INFO = AppInfo(
         "Sub-customers and projects come in as customers of their own.",
     ),
     never_synced=(
-        "Balances and invoices",
+        "Balances",
         "Payment terms, tax settings and currency",
         "Notes and attachments",
         "Which customer is a sub-customer of which",
@@ -89,12 +104,14 @@ class QuickBooks:
     """One per process. `value` gives the settings named in its info."""
 
     info = INFO
+    ledger = LEDGER
 
     def __init__(
         self, transport: Transport, value: Callable[[str], str],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self._now = now
+        self._companies = Companies(now)
         self._sign_in = IntuitSignIn(transport, value, now)
         self.consent_origin = self._sign_in.consent_origin
         self.dialect = Dialect(
@@ -156,6 +173,36 @@ class QuickBooks:
         path = url_of(session.account_id, f"companyinfo/{session.account_id}")
         session.get(path, VERSION, check=answer).close()
         return Reference(facts=_facts(answer.found))
+
+    def fetch_lists(self, session: Session) -> LedgerLists:
+        return lists.read(session, self._companies.fresh(session))
+
+    def create_invoices(self, session: Session, invoices: Sequence[InvoiceOut]) -> list[LedgerInvoice | AdapterError]:
+        return invoice_writing.create_invoices(session, self._companies.of(session), invoices)
+
+    def find_invoices(self, session: Session, numbers: Sequence[str], marks: Sequence[str]) -> list[LedgerInvoice]:
+        return invoice_queries.found(session, self._companies.of(session), numbers, marks, self._now())
+
+    def fetch_invoice(self, session: Session, remote_id: str) -> LedgerInvoice:
+        return invoice_queries.one_invoice(session, self._companies.of(session), remote_id)
+
+    def fetch_invoices(self, session: Session, since: datetime | None) -> Iterator[LedgerInvoice | Quarantined]:
+        """As for clients: what changed longer ago than the vendor remembers is asked for without the deleted ones."""
+        company = self._companies.of(session)
+        if since is None:
+            return invoice_queries.open_invoices(session, company)
+        if since < session.by_vendor_clock(self._now()) - LOOK_BACK:
+            return invoice_queries.invoices_since(session, company, since)
+        return invoice_queries.changed_invoices(session, company, since)
+
+    def create_payments(self, session: Session, payments: Sequence[PaymentOut]) -> list[LedgerPayment | AdapterError]:
+        return invoice_writing.create_payments(session, self._companies.of(session), payments)
+
+    def find_payments(self, session: Session, payment: PaymentOut) -> list[LedgerPayment]:
+        return invoice_queries.payments_on(session, self._companies.of(session), payment)
+
+    def read_events(self, headers: Mapping[str, str], body: bytes, secret: str) -> list[LedgerEvent]:
+        return events.read(headers, body, secret)
 
 
 def _facts(info: object) -> dict[str, str]:

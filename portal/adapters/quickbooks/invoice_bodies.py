@@ -85,7 +85,9 @@ def _check(one: InvoiceOut, company: Company) -> None:
     if len(one.lines) > LINES_AT_MOST:
         raise InvoiceRefused(f"{NAME} takes at most {LINES_AT_MOST} lines on an invoice.")
     if one.total < 0:
-        raise InvoiceRefused(f"{NAME} takes no invoice that comes to less than nothing.", cause=Cause.AMOUNT_NOT_ALLOWED)
+        raise InvoiceRefused(
+            f"{NAME} takes no invoice that comes to less than nothing.", cause=Cause.AMOUNT_NOT_ALLOWED
+        )
     if company.closed_until is not None and one.issued_on <= company.closed_until:
         raise InvoiceRefused(
             f"The books in {NAME} are closed up to {company.closed_until:%-d %B %Y}, and this invoice is dated "

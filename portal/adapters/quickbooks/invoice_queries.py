@@ -47,9 +47,7 @@ def found(
 def one_invoice(session: Session, company: Company, remote_id: str) -> LedgerInvoice:
     """With its payments. Raises `NotThere`."""
     raw = asking.one(session, "Invoice", remote_id)
-    paid = [
-        one for one in _payments(session, company, _linked(raw)) if one.invoice_id == remote_id and not one.is_void
-    ]
+    paid = [one for one in _payments(session, company, _linked(raw)) if one.invoice_id == remote_id and not one.is_void]
     return _read(raw, company, tuple(paid))
 
 
@@ -107,9 +105,7 @@ def _signed(session: Session, wanted: set[str], back_to: datetime) -> list[Any]:
     raise UnexpectedReply(f"{NAME}'s list of invoices does not end.", status=200)
 
 
-def _by_payments(
-    session: Session, company: Company, given: set[str], changed: list[Any], since: datetime
-) -> Invoices:
+def _by_payments(session: Session, company: Company, given: set[str], changed: list[Any], since: datetime) -> Invoices:
     if len(changed) >= MOST_CHANGES:
         changed += list(asking.by_change(session, "Payment", "", since))
     yield from _paid_by(session, company, given, changed)

@@ -199,8 +199,8 @@ def _looked_up(session: Session, stubs: list[Any]) -> Iterator[Any]:
     for start in range(0, len(stubs), NAMED_AT_ONCE):
         part = stubs[start : start + NAMED_AT_ONCE]
         names = ", ".join(quoted(str(raw.get("Id") or "")) for raw in part)
-        rows = rows(_ask(session, _select("*", "Customer", f"Id IN ({names}) AND {ANY_STATE}", PAGING.format(1))))
-        there = {reading.key_of(raw): raw for raw in rows}
+        found = _ask(session, _select("*", "Customer", f"Id IN ({names}) AND {ANY_STATE}", PAGING.format(1)))
+        there = {reading.key_of(raw): raw for raw in rows(found)}
         yield from (there.get(reading.key_of(raw), raw) for raw in part)
 
 

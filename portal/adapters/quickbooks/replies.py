@@ -82,6 +82,14 @@ class TooManyAtOnce(Rejected):
     """A batch longer than the vendor takes; nothing of it was done."""
 
 
+class Coded(Rejected):
+    """Any other refusal, with its codes for whoever knows more of what was asked."""
+
+    def __init__(self, message: str, *, codes: frozenset[str], **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+        self.codes = codes
+
+
 @dataclass(frozen=True)
 class Fault:
     """A refusal. `codes` are without leading zeros, `words` the vendor's own, for a person."""
@@ -216,7 +224,7 @@ def error_for(fault: Fault, status: int) -> AdapterError:
         return Unknown(f"{NAME} had this request before; it may or may not have done it.", **told)
     if code := _first(codes, REFUSED):
         return Rejected(REFUSED[code], **told)
-    return Rejected(f"{NAME} refused: {(fault.words or 'it gave no reason').rstrip('.')}.", **told)
+    return Coded(f"{NAME} refused: {(fault.words or 'it gave no reason').rstrip('.')}.", codes=codes, **told)
 
 
 def odd(reply: Reply, how: str) -> UnexpectedReply:

@@ -7,32 +7,18 @@ not certain, so whoever creates looks first (`find_clients`). The balance is nev
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from portal.adapters.base import AdapterError, Moved, NameTaken, NotThere, Rejected, Session, Unknown
-from portal.adapters.http import BATCH_WRITE, QUICK, Patience
-from portal.adapters.quickbooks import queries, reading
+from portal.adapters.quickbooks import queries, reading, sending
 from portal.adapters.quickbooks.bodies import ADDRESSES, changed_values, new_customer
-from portal.adapters.quickbooks.replies import (
-    NAME,
-    VERSION,
-    Answer,
-    ItemsRefused,
-    Plain,
-    TooManyAtOnce,
-    error_for,
-    fault_in,
-    url_of,
-)
+from portal.adapters.quickbooks.replies import NAME, Plain
+from portal.adapters.quickbooks.sending import Parcel
 from portal.adapters.values import NotUnderstood
 from portal.domain.records import Address, ClientRecord, NewRecord, RecordChange, RecordState
 from portal.domain.text import BadText
-
-BATCHES_A_MINUTE = 38  # the vendor allows 40
 
 Outcome = ClientRecord | AdapterError
 
@@ -97,55 +83,15 @@ def _write(session: Session, items: Sequence[Item | AdapterError]) -> list[Outco
 
 
 def _send(session: Session, items: list[Item]) -> list[Outcome]:
-    if not items:
-        return []
-    outcomes = [_single(session, items[0])] if len(items) == 1 else _batch(session, items)
+    came = sending.send(session, [Parcel(one.operation, "Customer", one.body, one.request_id) for one in items])
+    outcomes = [_of(session, item, found) for item, found in zip(items, came, strict=True)]
     return [_explained(session, item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
 
 
-def _single(session: Session, item: Item) -> Outcome:
-    answer = Answer("Customer")
-    try:
-        _post(session, "customer", item.body, item.request_id, answer)
-    except Rejected as refusal:
-        return _refusal(item, refusal)
-    return _outcome(session, item, answer.found)
-
-
-def _batch(session: Session, items: list[Item]) -> list[Outcome]:
-    """Raises what concerns them all. A batch the vendor finds too long is sent in halves: nothing of it was done."""
-    if len(items) == 1:
-        return [_single(session, items[0])]
-    session.pace("batch", BATCHES_A_MINUTE)
-    bodies = [
-        {"bId": str(number), "operation": item.operation, "Customer": item.body} for number, item in enumerate(items, 1)
-    ]
-    answer = Answer("BatchItemResponse")
-    try:
-        _post(session, "batch", {"BatchItemRequest": bodies}, _id_of_all(items), answer, BATCH_WRITE)
-        found = answer.found
-    except ItemsRefused as refused:
-        found = refused.items
-    except TooManyAtOnce:
-        half = len(items) // 2
-        return _batch(session, items[:half]) + _batch(session, items[half:])
-    there = {str(one.get("bId")): one for one in _entries(found)}
-    return [_of_batch(session, item, there.get(str(number))) for number, item in enumerate(items, 1)]
-
-
-def _of_batch(session: Session, item: Item, answer: Plain | None) -> Outcome:
-    """One item's own success or fault; 200 for the whole says nothing about it."""
-    if answer is None:
-        return Unknown(f"{NAME} did not say what became of this one; it may or may not have done it.", status=200)
-    fault = fault_in(answer)
-    if fault is None:
-        return _outcome(session, item, answer.get("Customer"))
-    if fault.is_failure:
-        return Unknown(
-            f"{NAME} had a fault of its own; it may or may not have done it.", status=200, vendor_text=fault.words
-        )
-    error = error_for(fault, 200)
-    return _refusal(item, error) if isinstance(error, Rejected) else error
+def _of(session: Session, item: Item, found: object) -> Outcome:
+    if isinstance(found, Rejected):
+        return _refusal(item, found)
+    return found if isinstance(found, AdapterError) else _outcome(session, item, found)
 
 
 def _outcome(session: Session, item: Item, raw: object) -> Outcome:
@@ -223,22 +169,3 @@ def _explained(session: Session, item: Item, outcome: Outcome) -> Outcome:
         words = f"{holder[0].upper()}{holder[1:]} in {NAME} has the name {item.name} already. {NAME} wants every"
         return NameTaken(f"{words} name once: give the client another one here, or change the other one there.", **told)
     return outcome
-
-
-def _post(
-    session: Session, what: str, body: Plain, request_id: str, answer: Answer, patience: Patience = QUICK
-) -> None:
-    params = {**VERSION, "requestid": request_id} if request_id else VERSION
-    data = json.dumps(body, ensure_ascii=False).encode()
-    path = url_of(session.account_id, what)
-    session.write("POST", path, data, "application/json", params=params, patience=patience, check=answer).close()
-
-
-def _id_of_all(items: Sequence[Item]) -> str:
-    """For the batch, the same when the same creations are sent again; 32 characters of the 36 it may have."""
-    keys = [item.request_id for item in items]
-    return hashlib.blake2b("\n".join(keys).encode(), digest_size=16).hexdigest() if all(keys) else ""
-
-
-def _entries(found: object) -> list[Plain]:
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -1,4 +1,4 @@
-"""Xero, accounting API 2.0: the contacts of an organisation, read in pages of a thousand, written fifty in a call."""
+"""Xero, accounting API 2.0: an organisation's contacts, invoices and payments, written fifty in a call."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from portal.adapters.base import (
     Tokens,
     UnexpectedReply,
 )
-from portal.adapters.http import Dialect, Patience, Transport
-from portal.adapters.xero import changing, lookup, reading, writing
+from portal.adapters.http import Dialect, Transport
+from portal.adapters.xero import changing, lookup, paging, reading, writing
+from portal.adapters.xero.invoices import LINKS, XeroLedger
 from portal.adapters.xero.reading import NAME, Envelope, NothingChanged
 from portal.adapters.xero.writing import ROOT, Outcome
 from portal.adapters.xero_sign_in import SETTINGS, XeroSignIn
@@ -44,7 +45,10 @@ INFO = AppInfo(
     vendor="xero",
     account_word="organisation",
     account_kinds=("ORGANISATION",),
-    scopes=("offline_access", "openid", "profile", "email", "accounting.contacts", "accounting.settings.read"),
+    scopes=(
+        "offline_access", "openid", "profile", "email", "accounting.contacts", "accounting.invoices",
+        "accounting.payments", "accounting.settings.read",
+    ),
     client_fields=MappingProxyType({
         "name": Flow.TWO_WAY,
         "address": Flow.AT_LINK,
@@ -60,7 +64,7 @@ INFO = AppInfo(
         "mobile": Flow.AT_LINK,
     }),
     allowance=Allowance(concurrent=4, per_minute=60, per_day=5000, kept_for_people=250),
-    settings=SETTINGS,
+    settings=(*SETTINGS, LINKS),
     tips=(
         "Most records in Xero are not clients: suppliers and other customers stand beside them. So records without a "
         "client here wait until you choose them, unless you set it otherwise.",
@@ -95,19 +99,17 @@ INFO = AppInfo(
 )  # fmt: skip
 
 CONTACTS = "Contacts"
-LARGEST_PAGE = 1000
-MOST_PAGES = 1000  # a million contacts; Xero itself stops at a hundred thousand
-LARGE_PAGE = Patience(read=120, total=300, largest=64 * 1024 * 1024)
 TRACKING = "tracking categories"
 
 
-class Xero:
+class Xero(XeroLedger):
     """One per process. `value` gives the settings named in its info."""
 
     info = INFO
 
     def __init__(self, transport: Transport, value: Callable[[str], str]) -> None:
         self._sign_in = XeroSignIn(transport, value)
+        self.with_links = value(LINKS.name).strip().lower() not in ("off", "no", "0", "false")
         self.consent_origin = self._sign_in.consent_origin
         self.dialect = Dialect(
             vendor=NAME,
@@ -215,35 +217,9 @@ def _tracking(session: Session) -> tuple[ChoiceList, ...]:
 def _pages(
     session: Session, words: Mapping[str, str], headers: Mapping[str, str]
 ) -> Iterator[ClientRecord | Quarantined]:
-    """Every contact once, archived ones too. Raises `UnexpectedReply` for a list that goes in circles."""
-    seen: set[str] = set()
-    given = 0
-    for number in range(1, MOST_PAGES + 1):
-        found = Envelope(CONTACTS)
-        asked = {**words, "includeArchived": "true", "page": str(number), "pageSize": str(LARGEST_PAGE)}
-        session.get(f"{ROOT}/Contacts", asked, headers=headers, patience=LARGE_PAGE, check=found).close()
-        if found.page not in (None, number):
-            raise UnexpectedReply(f"{NAME} was asked for page {number} of its contacts and gave page {found.page}.")
-        is_last = number >= found.pages if found.pages is not None else not found.entries
-        fresh = [one for one in map(reading.client_or_quarantine, found.entries) if _is_new(one, seen)]
-        if not fresh and (found.entries or not is_last):
-            raise UnexpectedReply(f"{NAME}'s list of contacts repeats itself or breaks off.")
-        yield from fresh
-        given += len(fresh)
-        # Fewer came than there are: then the number of pages is wrong, and an empty page is the end.
-        if is_last and (not found.entries or found.total is None or found.total <= given):
-            return
-    raise UnexpectedReply(f"{NAME}'s list of contacts has no end.")
-
-
-def _is_new(one: ClientRecord | Quarantined, seen: set[str]) -> bool:
-    """A contact that was added meanwhile pushes others on to the next page, where they come again."""
-    if not one.remote_id:
-        return True  # it cannot be told from others, and a person has to see it
-    if one.remote_id in seen:
-        return False
-    seen.add(one.remote_id)
-    return True
+    """Every contact once, archived ones too."""
+    asked = {**words, "includeArchived": "true"}
+    return paging.pages(session, CONTACTS, asked, headers, reading.client_or_quarantine)
 
 
 def _longest_part(name: str) -> str:

@@ -152,6 +152,21 @@ def wake(
     return int(woken.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has a rowcount
 
 
+def wake_payments(connection_id: int, invoice_ids: Collection[int], now: datetime) -> None:
+    """These invoices are in the ledger now: payments that waited for them can go."""
+    paid = select(Payment.id).where(Payment.invoice_id.in_(invoice_ids))
+    if invoice_ids:
+        db.session.execute(
+            update(Delivery)
+            .where(
+                Delivery.connection_id == connection_id, Delivery.payment_id.in_(paid),
+                Delivery.state == DeliveryState.WAITING,
+            )
+            .values(next_at=now)
+            .execution_options(synchronize_session=False)
+        )  # fmt: skip
+
+
 def due(now: datetime, connection_id: int, kind: str, limit: int) -> list[int]:
     """Deliveries to be tried that nobody has in hand, oldest first."""
     query = (
@@ -164,6 +179,13 @@ def due(now: datetime, connection_id: int, kind: str, limit: int) -> list[int]:
         .limit(limit)
     )  # fmt: skip
     return list(db.session.scalars(query))
+
+
+def of_kind(ids: Collection[int], kind: str) -> list[int]:
+    """Of these, those of this kind, oldest first."""
+    return list(
+        db.session.scalars(select(Delivery.id).where(Delivery.id.in_(ids), Delivery.kind == kind).order_by(Delivery.id))
+    )
 
 
 def due_connections(now: datetime, kinds: Collection[str] = (INVOICE, PAYMENT)) -> list[int]:

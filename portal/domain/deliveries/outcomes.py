@@ -20,6 +20,7 @@ REFUSED = {
     "invoice": Verb.INVOICE_REFUSED_THERE, "payment": Verb.PAYMENT_REFUSED_THERE, "job": Verb.JOB_REFUSED_THERE,
 }  # fmt: skip
 UNSURE = {"invoice": Verb.INVOICE_UNSURE_THERE, "payment": Verb.PAYMENT_UNSURE_THERE}
+NO_ANSWER = "No answer came; it is being looked for."
 LOOKS_ENOUGH = 2  # look-ups that found nothing, the last of them late enough to be trusted
 
 
@@ -87,8 +88,25 @@ def unsure(row: Delivery, what: Carried, reason: str, *, app: str, until: dateti
     out_of_hand(row)
 
 
-def waits(row: Delivery, until: datetime, reason: str, cause: str = "") -> None:
-    """Nothing was done about it; it is tried again by itself."""
+def was_being_sent(row: Delivery, what: Carried, *, app: str, by: Actor, now: datetime) -> None:
+    """Whoever was sending it is gone, and nobody knows how far they came: told, and looked for before anything else."""
+    if row.kind in UNSURE:
+        what.record(UNSURE[row.kind], row, by=by, now=now, app=app)
+
+
+def withdrawn(row: Delivery, what: Carried, reason: str, *, app: str, by: Actor, now: datetime) -> None:
+    """Its cause went before it was sent."""
+    row.state = DeliveryState.WITHDRAWN
+    row.reason = reason[:500]
+    row.cause = ""
+    row.next_at = None
+    out_of_hand(row)
+    if row.kind == "invoice":
+        what.record(Verb.INVOICE_NOT_FOR_LEDGER, row, by=by, now=now, app=app, reason=reason)
+
+
+def waits(row: Delivery, until: datetime | None, reason: str, cause: str = "") -> None:
+    """Nothing was done about it; it is tried again by itself. `until` None: when what it waits for has come."""
     if row.state != DeliveryState.UNKNOWN:
         row.state = DeliveryState.WAITING
     row.next_at = until

@@ -20,6 +20,7 @@ from portal.domain.apps import Connection
 from portal.domain.clients import Client
 from portal.domain.invoices.models import Invoice, InvoiceLine
 from portal.domain.invoices.numbering import INVOICE, take_number
+from portal.domain.invoices.paying import count_one_offs
 from portal.domain.people import the_firm
 from portal.domain.records import TaxMode
 from portal.domain.schedule.models import BillingItem, ItemState
@@ -77,6 +78,8 @@ def issue(
         item.version += 1
     db.session.flush()
     _tell(invoice, by=by, now=now)
+    if invoice.paid_at is not None:
+        count_one_offs(invoice, -1, by=by, now=now)
     if connection is not None:
         from portal.domain import deliveries  # it imports this package
 

@@ -48,6 +48,15 @@ def next_number(kind: str) -> str:
     return _written(*row) if row else _written(*FRESH[kind], 1)
 
 
+def written_like(kind: str, number: int) -> str:
+    """The bare number as this series writes it today."""
+    row = db.session.execute(
+        select(NumberSeries.prefix, NumberSeries.width).where(NumberSeries.kind == kind)
+    ).one_or_none()
+    prefix, width = row or FRESH[kind]
+    return _written(prefix, width, number)
+
+
 def change_series(kind: str, *, prefix: str, width: int, following: int, by: Actor, now: datetime) -> None:
     """From now on numbers look like this and go on from `following`. Raises ValueError for what cannot be a number."""
     if not prefix.isascii() or not prefix.isprintable() or len(prefix) > 10:

@@ -10,14 +10,17 @@ import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.db import db
 from portal.domain import activity, connections, money
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import Connection
-from portal.domain.invoices.models import Invoice, Payment
+from portal.domain.clients import count_items
+from portal.domain.invoices.models import Invoice, InvoiceLine, Payment
+from portal.domain.schedule.models import BillingItem
 
 PERSON, LEDGER, COLLECTION = "person", "ledger", "collection"
 METHODS = {
@@ -57,7 +60,7 @@ def mark_paid(
     left = invoice.total - invoice.paid
     words = METHODS.get(method, method) or METHODS["other"]
     payment = _add(invoice, left, paid_on, PERSON, by=by, now=now, method=words, reference=reference)
-    _close(invoice, PERSON, now)
+    _close(invoice, PERSON, by=by, now=now)
     _record(Verb.INVOICE_PAID_BY_HAND, invoice, payment, by=by, now=now, user=by.name)
     if write_to_ledger:
         _ask(payment, by=by, now=now)
@@ -77,7 +80,7 @@ def set_unpaid(invoice: Invoice, *, by: Actor, now: datetime) -> None:
     for payment in by_hand:
         _must_be_ours_alone(payment, by=by, now=now)
     for payment in by_hand:
-        _reverse(payment, now)
+        _reverse(payment, by=by, now=now)
     _record(Verb.INVOICE_UNPAID, invoice, by_hand[-1], by=by, now=now, user=by.name)
 
 
@@ -118,12 +121,12 @@ def note_payment(
             return Noted(ours, False)
         _give_way(invoice, amount, by=by, now=now)
     payment = _add(
-        invoice, amount, paid_on, how, by=by, now=now, method=method, reference=reference, mark=mark,
-        connection=connection, remote_id=remote_id,
+        invoice, amount, paid_on, how, by=by, now=now, method=method, reference=reference,
+        mark="" if remote_id else mark, connection=connection, remote_id=remote_id,
     )  # fmt: skip
     is_whole = invoice.paid >= invoice.total
     if is_whole and invoice.paid_at is None:
-        _close(invoice, how, now)
+        _close(invoice, how, by=by, now=now)
     _record(_verb(how, is_whole), invoice, payment, by=by, now=now, connection=connection)
     return Noted(payment, True)
 
@@ -134,7 +137,7 @@ def reverse_payment(payment: Payment, *, by: Actor, now: datetime) -> bool:
     locked(invoice)
     if payment.reversed_at is not None:
         return False
-    _reverse(payment, now)
+    _reverse(payment, by=by, now=now)
     connection = db.session.get(Connection, payment.connection_id) if payment.connection_id else None
     _record(Verb.INVOICE_PAYMENT_UNDONE_THERE, invoice, payment, by=by, now=now, connection=connection)
     return True
@@ -165,17 +168,17 @@ def _must_be_ours_alone(payment: Payment, *, by: Actor, now: datetime) -> None:
     from portal.domain import deliveries  # it imports this package
 
     number = payment.invoice.number
+    follows = f"The payment of invoice {number} stands in the ledger. Take it back there; this follows by itself."
     if payment.remote_id:
-        raise CannotSettle(f"The payment of invoice {number} stands in the ledger. Take it back there; this follows.")
-    query = select(deliveries.Delivery).where(deliveries.Delivery.payment_id == payment.id)
-    for delivery in db.session.scalars(query):
-        if delivery.state in (deliveries.DeliveryState.SENDING, deliveries.DeliveryState.UNKNOWN):
-            raise CannotSettle(f"The payment of invoice {number} may be in the ledger. Wait until that is known.")
-        if delivery.state == deliveries.DeliveryState.DELIVERED:
-            raise CannotSettle(
-                f"The payment of invoice {number} was recorded in the ledger. Take it back there; this follows."
-            )
-        deliveries.withdraw(delivery, by=by, now=now, reason="the invoice was set back to unpaid")
+        raise CannotSettle(follows)
+    for delivery in deliveries.of_payments(payment.invoice):
+        if delivery.payment_id != payment.id or delivery.state == deliveries.DeliveryState.WITHDRAWN:
+            continue
+        try:
+            if not deliveries.withdraw(delivery, "the invoice was set back to unpaid", by=by, now=now):
+                raise CannotSettle(follows)
+        except deliveries.UnderWay as reason:
+            raise CannotSettle(f"Invoice {number} cannot be set back at this moment. {reason}") from reason
 
 
 def _add(
@@ -204,17 +207,34 @@ def _add(
     return payment
 
 
-def _close(invoice: Invoice, how: str, now: datetime) -> None:
+def count_one_offs(invoice: Invoice, delta: int, *, by: Actor, now: datetime) -> None:
+    """What was billed without a service keeps the client Active until its invoice is settled (BS-10, behaviour 1.1)."""
+    query = (
+        select(func.count())
+        .select_from(InvoiceLine)
+        .join(BillingItem, BillingItem.id == InvoiceLine.billing_item_id)
+        .where(InvoiceLine.invoice_id == invoice.id, BillingItem.client_service_id.is_(None))
+    )
+    if found := db.session.scalar(query):
+        reason = f"invoice {invoice.number} is {'settled' if delta < 0 else 'open again'}"
+        count_items(invoice.client, delta * found, reason=reason, by=by, now=now)
+
+
+def _close(invoice: Invoice, how: str, *, by: Actor, now: datetime) -> None:
     invoice.paid_at, invoice.paid_how = now, how
+    if invoice.voided_at is None:
+        count_one_offs(invoice, -1, by=by, now=now)
 
 
-def _reverse(payment: Payment, now: datetime) -> None:
+def _reverse(payment: Payment, *, by: Actor, now: datetime) -> None:
     invoice = payment.invoice
     payment.reversed_at = now
     invoice.paid -= payment.amount
     invoice.version += 1
-    if invoice.paid < invoice.total:
+    if invoice.paid_at is not None and invoice.paid < invoice.total:
         invoice.paid_at, invoice.paid_how = None, ""
+        if invoice.voided_at is None:
+            count_one_offs(invoice, 1, by=by, now=now)
     db.session.flush()
 
 
@@ -237,13 +257,14 @@ def _ours(invoice: Invoice, amount: Decimal, paid_on: date, mark: str) -> Paymen
 def _give_way(invoice: Invoice, amount: Decimal, *, by: Actor, now: datetime) -> None:
     """What a person marked as paid, and no ledger knows, makes room for what the ledger tells; the rest stays."""
     over = invoice.paid + amount - invoice.total
-    for payment in [one for one in invoice.payments if one.how == PERSON and not one.remote_id]:
+    by_hand = [one for one in invoice.payments if one.how == PERSON and one.reversed_at is None and not one.remote_id]
+    for payment in by_hand:
         if over <= 0:
             return
-        if payment.reversed_at is not None or _is_on_its_way(payment):
+        if _is_on_its_way(payment):
             continue
-        was_closed = invoice.paid_at, invoice.paid_how
-        _reverse(payment, now)
+        payment.reversed_at = now
+        invoice.paid -= payment.amount
         over -= payment.amount
         if over < 0:
             rest = _add(
@@ -251,7 +272,6 @@ def _give_way(invoice: Invoice, amount: Decimal, *, by: Actor, now: datetime) ->
                 reference=payment.reference,
             )  # fmt: skip
             rest.facts = {"rest_of": payment.id}
-        invoice.paid_at, invoice.paid_how = was_closed
 
 
 def _is_on_its_way(payment: Payment) -> bool:
@@ -284,7 +304,7 @@ def _record(
     by: Actor,
     now: datetime,
     connection: Connection | None = None,
-    **facts: str,
+    **facts: Any,
 ) -> None:
     left = max(invoice.total - invoice.paid, Decimal(0))
     activity.record(

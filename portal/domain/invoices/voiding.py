@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-
 from portal.db import db
 from portal.domain import activity, connections
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import Connection
 from portal.domain.invoices.models import Invoice
-from portal.domain.invoices.paying import locked
+from portal.domain.invoices.paying import count_one_offs, locked
 
 REASONS = {
     "duplicate": "Issued twice",
@@ -31,17 +29,16 @@ class CannotVoid(ValueError):
 
 @dataclass(frozen=True)
 class Voided:
-    """Where a ledger still holds the invoice (`there`) or may do so (`perhaps_there`): it has to be voided there by
-    hand, since voiding here changes no ledger (IN-35). Names of apps."""
+    """`there`: names of the apps whose ledgers hold the invoice. It has to be voided there by hand, since voiding here
+    changes no ledger (IN-35)."""
 
     there: tuple[str, ...]
-    perhaps_there: tuple[str, ...]
 
 
 def void(invoice: Invoice, reason: str, note: str, *, by: Actor, now: datetime) -> Voided:
     """For good (IN-33, IN-34). `reason` is a key of REASONS. What has not gone out yet is withdrawn.
 
-    Raises `CannotVoid` for an invoice that is paid, part paid, being collected or voided already.
+    Raises `CannotVoid` for an invoice that is paid, part paid, being collected, being sent, or voided already.
     """
     if reason not in REASONS:
         raise CannotVoid("Choose one of the reasons.")
@@ -53,7 +50,7 @@ def void(invoice: Invoice, reason: str, note: str, *, by: Actor, now: datetime) 
             f"Something was paid on invoice {invoice.number}, so it cannot be voided. Take the payment back first."
         )
     outcome = _withdraw(invoice, by=by, now=now)
-    _close(invoice, "person", reason, note, now)
+    _close(invoice, "person", reason, note, by=by, now=now)
     activity.record(
         Verb.INVOICE_VOIDED, by=by, now=now, client_id=invoice.client_id, invoice_id=invoice.id,
         user=by.name, reason=REASONS[reason], note=note, number=invoice.number,
@@ -77,7 +74,7 @@ def _ended_there(
     locked(invoice)
     if invoice.voided_at is not None:
         return False
-    _close(invoice, "ledger", reason, "", now)
+    _close(invoice, "ledger", reason, "", by=by, now=now)
     activity.record(
         verb, by=by, now=now, client_id=invoice.client_id, invoice_id=invoice.id, connection_id=connection.id,
         app=connections.label(connection), number=invoice.number,
@@ -85,7 +82,9 @@ def _ended_there(
     return True
 
 
-def _close(invoice: Invoice, who: str, reason: str, note: str, now: datetime) -> None:
+def _close(invoice: Invoice, who: str, reason: str, note: str, *, by: Actor, now: datetime) -> None:
+    if invoice.paid_at is None:
+        count_one_offs(invoice, -1, by=by, now=now)
     invoice.voided_at, invoice.voided_by = now, who
     invoice.void_reason, invoice.void_note = reason, note
     invoice.version += 1
@@ -95,14 +94,13 @@ def _close(invoice: Invoice, who: str, reason: str, note: str, now: datetime) ->
 def _withdraw(invoice: Invoice, *, by: Actor, now: datetime) -> Voided:
     from portal.domain import deliveries  # it imports this package
 
-    there, perhaps = [], []
-    query = select(deliveries.Delivery).where(deliveries.Delivery.invoice_id == invoice.id)
-    for delivery in db.session.scalars(query.order_by(deliveries.Delivery.id)):
-        app = connections.label(delivery.connection)
-        if delivery.state == deliveries.DeliveryState.DELIVERED:
-            there.append(app)
-        elif delivery.state in (deliveries.DeliveryState.SENDING, deliveries.DeliveryState.UNKNOWN):
-            perhaps.append(app)
-        elif delivery.state != deliveries.DeliveryState.WITHDRAWN:
-            deliveries.withdraw(delivery, by=by, now=now, reason="the invoice was voided")
-    return Voided(tuple(there), tuple(perhaps))
+    there = []
+    for delivery in deliveries.of(invoice):
+        if delivery.state == deliveries.DeliveryState.WITHDRAWN:
+            continue
+        try:
+            if not deliveries.withdraw(delivery, "the invoice was voided", by=by, now=now):
+                there.append(connections.label(delivery.connection))
+        except deliveries.UnderWay as reason:
+            raise CannotVoid(f"Invoice {invoice.number} cannot be voided at this moment. {reason}") from reason
+    return Voided(tuple(there))

@@ -162,7 +162,8 @@ def check_price(values: Mapping[str, Any]) -> None:
         raise BadService("billing_type", "A deposit needs a fixed price.")
     if billing == BillingType.DEPOSIT and deposit is not None and not 0 < deposit < price:
         raise BadService("deposit", "A deposit is more than nothing and less than the price.")
-    if kind in (PriceType.RANGE, PriceType.MINIMUM) and billing not in (BillingType.ESTIMATE, BillingType.ON_COMPLETION):
+    by_hand = (BillingType.ESTIMATE, BillingType.ON_COMPLETION)
+    if kind in (PriceType.RANGE, PriceType.MINIMUM) and billing not in by_hand:
         raise BadService(
             "billing_type", "A price that is open upwards is billed by hand: on completion or as an estimate."
         )

@@ -61,9 +61,7 @@ def settled(content: Content, option: int | None, taken: Iterable[int]) -> Choic
     if options and (option is None or not 1 <= option <= len(options)):
         raise BadChoice("Choose one of the packages.")
     option = option if options else None
-    on_offer = {
-        line["id"] for line in content["lines"] if line["is_optional"] and line["option"] in (None, option)
-    }
+    on_offer = {line["id"] for line in content["lines"] if line["is_optional"] and line["option"] in (None, option)}
     return Choice(option, frozenset(taken) & on_offer)
 
 

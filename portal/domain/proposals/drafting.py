@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -12,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.db import db
-from portal.domain import activity, invoices, library
+from portal.domain import activity, library, money
 from portal.domain.activity import Actor, Verb
 from portal.domain.clients import Client
 from portal.domain.library.models import BillingType, Service
+from portal.domain.proposals.content import content_of
+from portal.domain.proposals.figures import figure
 from portal.domain.proposals.models import Proposal, ProposalLine, ProposalState
 
 OPEN_FOR = timedelta(days=30)  # unless somebody says another last day
@@ -100,9 +101,7 @@ def edit(
     if any(change["field"] == "options" for change in changes):
         _keep_lines_in(proposal)
     _touch(proposal, now)
-    _record(
-        Verb.PROPOSAL_CHANGED, proposal, by, now, what=activity.field_names(changes), changes=changes
-    )
+    _record(Verb.PROPOSAL_CHANGED, proposal, by, now, what=activity.field_names(changes), changes=changes)
     return [change["label"] for change in changes]
 
 
@@ -111,7 +110,8 @@ def add_line(
 ) -> ProposalLine:
     """Offer one more thing: a service of the library, copied, with `facts` in place of what the library says.
 
-    Raises `Frozen`, `library.BadService`, and ValueError for more lines than a proposal can have.
+    Raises `Frozen`, `library.BadService`, and ValueError for more lines than a proposal can have. After either the
+    transaction is of no use any more.
     """
     changeable(proposal)
     if len(proposal.lines) >= MOST_LINES:
@@ -121,6 +121,7 @@ def add_line(
     proposal.lines.append(line)
     _touch(proposal, now)
     db.session.flush()
+    _check_amounts(line)
     _record(Verb.PROPOSAL_CHANGED, proposal, by, now, what=f"{line.name} added")
     return line
 
@@ -131,6 +132,7 @@ def edit_line(line: ProposalLine, facts: Mapping[str, Any], *, by: Actor, now: d
     if all(getattr(line, field) == value for field, value in facts.items()):
         return False
     _set(line, facts)
+    _check_amounts(line)
     _touch(line.proposal, now)
     _record(Verb.PROPOSAL_CHANGED, line.proposal, by, now, what=f"{line.name}")
     return True
@@ -169,11 +171,12 @@ def line_of(proposal: Proposal, line_id: int) -> ProposalLine | None:
 
 
 def duplicate(proposal: Proposal, client: Client, *, by: Actor, now: datetime, today: date) -> Proposal:
-    """A draft with the same content, for the same client or another; a last day of its own, nothing of what happened."""
+    """A draft with the same content, for the same client or another; nothing of what happened comes along."""
     copy = Proposal(
         number=_next_number(), client_id=client.id, name=proposal.name, message=proposal.message, terms=proposal.terms,
         currency=proposal.currency, grouping=proposal.grouping, options=list(proposal.options),
-        discount=proposal.discount, jobs=dict(proposal.jobs), expires_on=today + OPEN_FOR if proposal.expires_on else None,
+        discount=proposal.discount, jobs=dict(proposal.jobs),
+        expires_on=today + OPEN_FOR if proposal.expires_on else None,
         created_by_id=by.user_id, created_at=now, changed_at=now, state=ProposalState.DRAFT,
     )  # fmt: skip
     copy.client = client
@@ -209,10 +212,9 @@ def changeable(proposal: Proposal) -> None:
 
 
 def _next_number() -> int:
-    found = re.search(r"\d+$", invoices.take_number("proposal"))
-    if found is None:
-        raise ValueError("the series of proposal numbers gives no number")
-    return int(found[0])
+    from portal.domain import invoices  # it imports this package
+
+    return invoices.take_next("proposal")
 
 
 def _defaults(proposal: Proposal) -> dict[str, Any]:
@@ -231,9 +233,18 @@ def _set(line: ProposalLine, facts: Mapping[str, Any]) -> None:
         line.tax_rate = library.tax_rate(line.tax_rate_id) if line.tax_rate_id else None
     line.billing_type = line.billing_type or BillingType.ON_ACCEPTANCE
     held = {field: getattr(line, field) for field in ("name", "price", "price_to", "billing_type", "deposit")}
-    library.check_price(
-        held | {"price_type": line.price_type or library.PriceType.FIXED, "every": line.every or 1}
-    )
+    library.check_price(held | {"price_type": line.price_type or library.PriceType.FIXED, "every": line.every or 1})
+
+
+def _check_amounts(line: ProposalLine) -> None:
+    """Raises `library.BadService` for what could not be billed later."""
+    content = content_of(line.proposal, "")
+    try:
+        figure(next(one for one in content["lines"] if one["id"] == line.id), content)
+    except money.NotAllowed as problem:
+        raise library.BadService("discount", str(problem)) from problem
+    except ValueError as problem:
+        raise library.BadService("deposit", "The deposit is more than the line comes to.") from problem
 
 
 def _keep_lines_in(proposal: Proposal) -> None:

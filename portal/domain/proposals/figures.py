@@ -113,7 +113,8 @@ def figure(line: Line, content: Content) -> LineFigure:
 def shortest(found: Iterable[Part]) -> Part | None:
     """The one figure that says most about an offer: what recurs, else what is paid at once, else what comes later."""
     by_when = {part.when: part for part in reversed(list(found))}
-    return next((by_when[when] for when in (When.RECURRING, When.AT_ONCE, When.LATER, When.ESTIMATE) if when in by_when), None)
+    telling = (When.RECURRING, When.AT_ONCE, When.LATER, When.ESTIMATE)
+    return next((by_when[when] for when in telling if when in by_when), None)
 
 
 def _put(held: dict[tuple[int, int, str], _Open], content: Content, line: Line) -> None:
@@ -159,7 +160,7 @@ def _as_line(line: Line, content: Content, price: Decimal) -> money.Line:
         return money.Line(quantity, Decimal(0))
     off, is_percent = billing.discounts_together(
         quantity, price, Decimal(line["discount"]), line["discount_is_percent"], Decimal(content["discount"]),
-        money.places(currency),
+        currency,
     )  # fmt: skip
     amount = money.discount_of(quantity, price, off, is_percent, currency)
     return money.Line(quantity, price, amount, Decimal(line["tax_percent"]), line["tax"])
@@ -167,7 +168,7 @@ def _as_line(line: Line, content: Content, price: Decimal) -> money.Line:
 
 def _deposit(line: Line, net: Decimal, currency: str) -> Decimal:
     held = Decimal(line["deposit"]) if line["deposit"] is not None else None
-    return billing.deposit_of(net, held, money.places(currency))
+    return billing.deposit_of(net, held, currency)
 
 
 def _total(lines: list[money.Line], currency: str) -> money.Totals:

@@ -16,7 +16,9 @@ from portal.db import db
 from portal.domain import activity
 from portal.domain.activity import Actor, Origin, Verb
 from portal.domain.nights import local_date, start_of
+from portal.domain.proposals.content import content_of
 from portal.domain.proposals.drafting import Frozen, label
+from portal.domain.proposals.figures import figure
 from portal.domain.proposals.models import Proposal, ProposalState
 
 LINK_LIFE = timedelta(days=90)  # of a proposal without a last day, and of an accepted one's link as a receipt
@@ -78,17 +80,6 @@ def mark_lost(proposal: Proposal, reason: str, *, by: Actor, now: datetime) -> b
     proposal.lost_why = reason
     _touch(proposal, now)
     _record(Verb.PROPOSAL_LOST, proposal, by, now, reason=reason or "no reason was given")
-    return True
-
-
-def complete(proposal: Proposal, *, by: Actor, now: datetime) -> bool:
-    """None of its services runs any more (PR-05). False unless it was accepted."""
-    if proposal.state != ProposalState.ACCEPTED:
-        return False
-    proposal.state = ProposalState.COMPLETED
-    proposal.ended_at = now
-    _touch(proposal, now)
-    _record(Verb.PROPOSAL_COMPLETED, proposal, by, now)
     return True
 
 
@@ -160,6 +151,12 @@ def link_ends(proposal: Proposal, now: datetime, zone: str) -> datetime:
     return start_of(proposal.expires_on + timedelta(days=1), zone)
 
 
+def follow_last_day(proposal: Proposal, *, now: datetime, zone: str) -> None:
+    """The last day was changed while the link is out: it stops opening when that one is over."""
+    if proposal.state == ProposalState.AWAITING:
+        proposal.token_expires_at = link_ends(proposal, now, zone)
+
+
 def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -174,6 +171,12 @@ def _check_ready(proposal: Proposal, now: datetime, zone: str) -> None:
     for place, name in enumerate(proposal.options, start=1):
         if not any(line.option in (None, place) for line in proposal.lines):
             raise NotReady(f"The package {name} is empty. Put a service into it, or take it away.")
+    content = content_of(proposal, "")
+    for line in content["lines"]:
+        try:
+            figure(line, content)
+        except ValueError as problem:
+            raise NotReady(f"{line['name']} cannot be billed like this: {problem}") from problem
 
 
 def _fresh_link(proposal: Proposal, now: datetime, zone: str) -> str:

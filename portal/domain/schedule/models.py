@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Date, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -11,7 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.db import UtcDateTime
 from portal.domain.clients import Client
 from portal.domain.library.models import BillingType, CadenceUnit, ServiceFacts, TaxRate
-from portal.domain.proposals.models import Proposal
+
+if TYPE_CHECKING:
+    from portal.domain.proposals.models import Proposal  # proposals build on this package
 
 
 class PayBy(StrEnum):

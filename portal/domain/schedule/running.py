@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select
 
@@ -29,6 +29,11 @@ def pause(service: ClientService, *, by: Actor, now: datetime) -> None:
     _must_run(service)
     if service.paused_at is not None:
         raise NotRunning(f"Billing of {service.name} is paused already.")
+    yesterday = calendar.today(now) - timedelta(days=1)
+    while (
+        service.next_on is not None and service.next_on <= yesterday
+    ):  # due before the pause: to be billed all the same
+        calendar.materialise(service, service.billed_to, by=by, now=now)
     service.paused_at = now
     service.version += 1
     calendar.move_on(service)
@@ -42,7 +47,7 @@ def resume(service: ClientService, *, by: Actor, now: datetime) -> None:
         raise NotRunning(f"Billing of {service.name} is not paused.")
     today = calendar.today(now)
     for item in _open_items(service):
-        if _fell_due(item, today):
+        if fell_due_in_the_pause(item, service, today):
             cancel_item(item, PAUSED_WHY, by=by, now=now)
     service.paused_at = None
     service.version += 1
@@ -55,8 +60,11 @@ def resume(service: ClientService, *, by: Actor, now: datetime) -> None:
     _note(Verb.SERVICE_RESUMED, service, by=by, now=now, day=day_words(service.next_on))
 
 
-def _fell_due(item: BillingItem, today: date) -> bool:
-    return item.is_automatic and item.due_on is not None and item.due_on < today
+def fell_due_in_the_pause(item: BillingItem, service: ClientService, before: date) -> bool:
+    """Whether an automatic item's day came, before this one, while billing of its service was paused."""
+    if service.paused_at is None or not item.is_automatic or item.due_on is None:
+        return False
+    return calendar.today(service.paused_at) <= item.due_on < before
 
 
 def end_service(service: ClientService, *, by: Actor, now: datetime) -> list[BillingItem]:
@@ -66,9 +74,10 @@ def end_service(service: ClientService, *, by: Actor, now: datetime) -> list[Bil
     `NotRunning` when it has ended already.
     """
     _must_run(service)
-    dropped = [item for item in _open_items(service)]
+    dropped = _open_items(service)
     for item in dropped:
         cancel_item(item, ENDED_WHY, by=by, now=now)
+        item.facts = {**item.facts, "dropped_at": now.isoformat()}
     service.ended_at = now
     service.version += 1
     calendar.move_on(service)
@@ -81,7 +90,7 @@ def end_service(service: ClientService, *, by: Actor, now: datetime) -> list[Bil
 
 
 def restart_service(service: ClientService, *, by: Actor, now: datetime) -> None:
-    """Take an ending back: what it left unbilled is billed after all, and the next period is the first from today on.
+    """Take an ending back: what it left unbilled is to be billed after all; what would have come meanwhile is skipped.
 
     Raises `NotRunning` when it has not ended.
     """
@@ -91,8 +100,8 @@ def restart_service(service: ClientService, *, by: Actor, now: datetime) -> None
     service.version += 1
     for item in _items_dropped(service, ended_at):
         reopen_item(item, by=by, now=now)
-    if service.first_on is not None:
-        today = min(calendar.today(now), calendar.today(ended_at))
+    today = calendar.today(now)
+    if service.first_on is not None and today > calendar.today(ended_at):
         first = billing.first_period_from(service.first_on, service.every, service.cadence, today, service.month_day)
         service.billed_to = max(service.billed_to, first)
     calendar.move_on(service)
@@ -131,9 +140,7 @@ def _complete(proposal: Proposal, *, by: Actor, now: datetime) -> None:
 
 
 def _open_items(service: ClientService) -> list[BillingItem]:
-    query = select(BillingItem).where(
-        BillingItem.client_service_id == service.id, BillingItem.state == ItemState.OPEN
-    )
+    query = select(BillingItem).where(BillingItem.client_service_id == service.id, BillingItem.state == ItemState.OPEN)
     return list(db.session.scalars(query.order_by(BillingItem.id)))
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from portal.db import db
-from portal.domain import activity, billing, clients
+from portal.domain import activity, billing, clients, money
 from portal.domain.activity import Actor, Verb
 from portal.domain.clients import Client
 from portal.domain.library.models import BillingType, CadenceUnit, PriceType
@@ -95,15 +95,16 @@ def _start(proposal: Proposal, line: ProposalLine, accepted_on: date, *, by: Act
 def discount_with(proposal: Proposal, line: ProposalLine) -> tuple[Decimal, bool]:
     """The discount of a line together with that of the whole proposal: how much, and whether in percent."""
     return billing.discounts_together(
-        line.quantity, line.price, line.discount, line.discount_is_percent, proposal.discount, proposal.currency
-    )
+        line.quantity, line.price, line.discount, line.discount_is_percent, proposal.discount,
+        money.places(proposal.currency),
+    )  # fmt: skip
 
 
 def _deposit_and_balance(
     service: ClientService, deposit: Decimal | None, accepted_on: date, *, by: Actor, now: datetime
 ) -> None:
     whole = calendar.amount_of(service)
-    first = billing.deposit_of(whole, deposit, service.currency)
+    first = billing.deposit_of(whole, deposit, money.places(service.currency))
     for part, price, due_on in ((DEPOSIT, first, accepted_on), (BALANCE, whole - first, None)):
         item = _item_of(
             service, by=by, now=now, due_on=due_on, is_automatic=part == DEPOSIT, part=part, price=price,
@@ -172,9 +173,7 @@ def add_service(
     )  # fmt: skip
     db.session.add(service)
     db.session.flush()
-    activity.record(
-        Verb.SERVICE_STARTED, by=by, now=now, client_id=client.id, service=service.name, client=client.name
-    )
+    activity.record(Verb.SERVICE_STARTED, by=by, now=now, client_id=client.id, service=service.name, client=client.name)
     clients.count_items(client, 1, reason=f"{service.name} was added", by=by, now=now)
     return service
 

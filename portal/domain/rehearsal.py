@@ -1,0 +1,317 @@
+"""A rehearsal: the invoices that will come on some days, and what would keep them from their ledger. Writes nothing.
+
+All of it is read with a handful of queries and put together in memory, however many services there are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from sqlalchemy import Text, select, type_coerce
+
+from portal.db import db
+from portal.domain import billing, claims, invoices, ledgers, money, schedule
+from portal.domain.apps import ClientLink, Connection, Finding, LinkState, OutgoingClient
+from portal.domain.billing import Group
+from portal.domain.clients import Client
+from portal.domain.ledgers import Choice, Chooser, Mapping, Problem
+from portal.domain.library import TaxRate
+from portal.domain.outgoing import STUCK
+from portal.domain.records import TaxMode
+from portal.domain.schedule import BillingItem, ClientService
+
+AHEAD = "billing-ahead"  # the job that rehearses the next day; its claim keeps what came of it
+MANY = 500  # more ids than this are not named in a query; everything is read instead
+
+
+class Planned(NamedTuple):
+    """One line that will be billed."""
+
+    client_id: int
+    due_on: date
+    pay_by: str
+    reference: str
+    currency: str
+    name: str
+    quantity: Decimal
+    price: Decimal
+    discount: Decimal
+    discount_is_percent: bool
+    tax_rate_id: int | None
+    service_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A client as a rehearsal needs it."""
+
+    id: int
+    name: str
+    created_at: datetime
+    is_archived: bool
+
+
+@dataclass(slots=True)
+class ToCome:
+    """One invoice to come. `subtotal` is before tax; None where its lines cannot be added up."""
+
+    group: Group[Planned]
+    client: Who
+    ledger: Connection | None  # where it will be created; None: nowhere
+    subtotal: Decimal | None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass
+class Rehearsal:
+    """What the billing of some days will be. `troubled` are those of `invoices` that have a problem."""
+
+    day_from: date
+    day_to: date
+    invoices: list[ToCome] = field(default_factory=list)
+    percents: dict[int, Decimal] = field(default_factory=dict)
+
+    @cached_property
+    def troubled(self) -> list[ToCome]:
+        return [one for one in self.invoices if one.problems]
+
+    @cached_property
+    def sums(self) -> dict[str, Decimal]:
+        """Currency -> all of it before tax."""
+        found: dict[str, Decimal] = defaultdict(Decimal)
+        for one in self.invoices:
+            found[one.group.currency] += one.subtotal or Decimal(0)
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def problems(self) -> list[tuple[Problem, Connection | None, list[ToCome]]]:
+        """Each problem once, with the ledger it is about and the invoices it keeps; the most troublesome first."""
+        held: dict[tuple[int | None, Problem], list[ToCome]] = {}
+        for one in self.troubled:
+            for problem in one.problems:
+                held.setdefault((one.ledger.id if one.ledger else None, problem), []).append(one)
+        found = [(problem, kept[0].ledger, kept) for (_ledger, problem), kept in held.items()]
+        return sorted(found, key=lambda each: -len(each[2]))
+
+    def totals_of(self, one: ToCome) -> money.Totals | None:
+        """With tax, as it will be issued; None where its lines cannot be added up."""
+        lines = one.group.items
+        try:
+            return money.total_up(
+                [self._line(line) for line in lines], mode=TaxMode.EXCLUSIVE,
+                rounding=ledgers.rounding_of(one.ledger), currency=one.group.currency,
+            )  # fmt: skip
+        except money.NotAllowed:
+            return None
+
+    def _line(self, line: Planned) -> money.Line:
+        off = money.discount_of(line.quantity, line.price, line.discount, line.discount_is_percent, line.currency)
+        percent = self.percents.get(line.tax_rate_id or 0, Decimal(0))
+        return money.Line(line.quantity, line.price, off, percent, str(line.tax_rate_id or ""))
+
+
+def rehearse(
+    day_from: date, day_to: date, clients: Collection[int] | None = None, *, today: date | None = None
+) -> Rehearsal:
+    """The billing of these days, both included, as it will be if nothing is changed. Of these clients; None: of all.
+
+    What was due before `day_from` counts as billed by then, unless `day_from` is `today`: then it is still to come.
+    """
+    first = date.min if today is not None and day_from <= today else day_from
+    lines = [*_periods(first, day_to, clients), *_items(first, day_to, clients)]
+    found = Rehearsal(day_from, day_to, percents=_percents())
+    groups = billing.group(lines)
+    who = _clients({group.client_id for group in groups})
+    inspector = _Inspector(who)
+    found.invoices = [inspector.look_at(group) for group in groups]
+    return found
+
+
+def expected_problems(day: date) -> int | None:
+    """How many invoices of this day had a problem when it was last rehearsed by itself; None: it was not yet."""
+    query = select(claims.JobClaim).where(claims.JobClaim.job == AHEAD, claims.JobClaim.due == day.isoformat())
+    held = db.session.scalar(query)
+    return None if held is None or held.ended_at is None else int(held.problem or 0)
+
+
+_service = ClientService.__table__.c
+_item = BillingItem.__table__.c
+_LINE = ("name", "quantity", "price", "discount", "discount_is_percent", "tax_rate_id", "service_id")
+
+
+def _columns(table: Any) -> list[Any]:
+    front = [table.client_id, type_coerce(table.pay_by, Text), table.reference, table.currency]
+    return [*front, *(table[name] for name in _LINE)]
+
+
+def _periods(day_from: date, day_to: date, clients: Collection[int] | None) -> Iterator[Planned]:
+    cadence = (_service.id, _service.first_on, _service.every, type_coerce(_service.cadence, Text), _service.periods,
+               _service.billed_to, _service.month_day)  # fmt: skip
+    query = select(*cadence, *_columns(_service)).where(_service.next_on <= day_to)
+    taken_query = (
+        select(_item.client_service_id, _item.period)
+        .join(ClientService, _item.client_service_id == _service.id)
+        .where(_service.next_on <= day_to, _item.period >= _service.billed_to)
+    )
+    if clients is not None:
+        query = query.where(_service.client_id.in_(clients))
+        taken_query = taken_query.where(_service.client_id.in_(clients))
+    taken = {(row[0], row[1]) for row in db.session.execute(taken_query)}
+    currency = schedule.firm_currency()
+    for row in db.session.execute(query):
+        service_id, first_on, every, unit, periods, start, month_day, client_id, pay_by, reference, held, *line = row
+        for n, day in billing.periods_between(
+            first_on, every, unit, day_from, day_to, periods=periods, start=start, month_day=month_day
+        ):
+            if (service_id, n) not in taken:
+                yield Planned(client_id, day, pay_by, reference, held or currency, *line)
+
+
+def _items(day_from: date, day_to: date, clients: Collection[int] | None) -> Iterator[Planned]:
+    paused = select(_service.id).where(_service.paused_at.is_not(None))
+    query = select(_item.due_on, *_columns(_item)).where(
+        schedule.IS_OPEN, _item.is_automatic, _item.due_on >= day_from, _item.due_on <= day_to,
+        _item.client_service_id.is_(None) | _item.client_service_id.not_in(paused),
+    )  # fmt: skip
+    if clients is not None:
+        query = query.where(_item.client_id.in_(clients))
+    currency = schedule.firm_currency()
+    for due_on, client_id, pay_by, reference, held, *line in db.session.execute(query):
+        yield Planned(client_id, due_on, pay_by, reference, held or currency, *line)
+
+
+def _clients(ids: Collection[int]) -> dict[int, Who]:
+    query = select(Client.id, Client.name, Client.created_at, Client.archived_at)
+    if len(ids) <= MANY:
+        query = query.where(Client.id.in_(ids))
+    rows = db.session.execute(query)
+    return {row.id: Who(row.id, row.name, row.created_at, row.archived_at is not None) for row in rows}
+
+
+def _percents() -> dict[int, Decimal]:
+    return {row.id: row.percent for row in db.session.execute(select(TaxRate.id, TaxRate.percent))}
+
+
+class _Inspector:
+    """Finds what would go wrong; looks at every ledger, and at every kind of line, once."""
+
+    def __init__(self, who: dict[int, Who]) -> None:
+        self._who = who
+        self._chooser = Chooser(list(who))
+        self._links = _links(who)
+        self._asked = _asked(who)
+        self._mappings: dict[int, Mapping] = {}
+        self._fine: set[tuple[int, int | None, int | None]] = set()  # ledger, service, tax rate
+        self._number = len(invoices.next_number("invoice"))
+
+    def look_at(self, group: Group[Planned]) -> ToCome:
+        who = self._who[group.client_id]
+        choice: Choice = self._chooser.of(who.id, who.created_at)
+        ledger = choice.target
+        problems = list(self._of_client(who, ledger))
+        subtotal = None
+        try:
+            subtotal = sum((_net(line) for line in group.items), Decimal(0))
+            if subtotal < 0:
+                problems.append(Problem("amount_not_allowed", f"It would come to less than nothing: {subtotal}.",
+                                        "invoice", who.id))  # fmt: skip
+        except money.NotAllowed as problem:
+            problems.append(Problem("amount_not_allowed", str(problem), "invoice", who.id))
+        if ledger is not None:
+            problems += self._of_ledger(group, ledger)
+        return ToCome(group, who, ledger, subtotal, tuple(dict.fromkeys(problems)))
+
+    def _of_client(self, who: Who, ledger: Connection | None) -> Iterator[Problem]:
+        if who.is_archived:
+            text = f"{who.name} is archived, and archived clients are not billed."
+            yield Problem("archived", text, "client", who.id)
+        if ledger is None:
+            return
+        link = self._links.get((who.id, ledger.id))
+        app = self._mapping(ledger).app
+        if link is not None and link.state == LinkState.BROKEN:
+            why = link.broken_why or "its record cannot be used"
+            yield Problem("customer_gone", f"The link of {who.name} to {app} is broken: {why}.", "client", who.id)
+        elif link is None and (reason := self._asked.get((who.id, ledger.id))):
+            text = f"It is not settled which customer of {app} {who.name} is: {reason.rstrip('.')}."
+            yield Problem("customer", text, "client", who.id)
+
+    def _of_ledger(self, group: Group[Planned], ledger: Connection) -> Iterable[Problem]:
+        mapping = self._mapping(ledger)
+        lines = [line for line in group.items if not self._is_fine(mapping, line)]
+        found = mapping.problems(_as_billed(lines), "", group.currency)
+        ways = ledger.ways.ledger
+        if ways is not None:
+            if self._number > ways.number_length:
+                text = (
+                    f"{mapping.app} takes invoice numbers of at most {ways.number_length} characters; "
+                    f"the next ones here have {self._number}."
+                )
+                found.append(Problem("number_used", text, "numbers"))
+            if len(group.items) > ways.lines_at_most:
+                text = f"{mapping.app} takes at most {ways.lines_at_most} lines; this invoice will have more."
+                found.append(Problem("amount_not_allowed", text, "invoice", group.client_id))
+        locked = mapping.settings.locked_until
+        if locked is not None and group.on is not None and group.on <= locked:
+            text = f"{mapping.app} takes nothing dated {locked.isoformat()} or before: its books are locked."
+            found.append(Problem("period_locked", text, "connection"))
+        return found
+
+    def _is_fine(self, mapping: Mapping, line: Planned) -> bool:
+        key = (mapping.connection.id, line.service_id, line.tax_rate_id)
+        if key in self._fine:
+            return True
+        one = _as_billed([line])[0]
+        if mapping.tax_of(one)[1] is None and mapping.target_of(one)[1] is None:
+            self._fine.add(key)
+            return True
+        return False
+
+    def _mapping(self, ledger: Connection) -> Mapping:
+        if ledger.id not in self._mappings:
+            self._mappings[ledger.id] = Mapping.read(ledger)
+        return self._mappings[ledger.id]
+
+
+@dataclass
+class _Line:
+    """A planned line as mappings look at one."""
+
+    name: str
+    service_id: int | None
+    tax_rate_id: int | None
+
+
+def _as_billed(lines: Sequence[Planned]) -> list[_Line]:
+    return [_Line(line.name, line.service_id, line.tax_rate_id) for line in lines]
+
+
+def _net(line: Planned) -> Decimal:
+    return billing.net_of(line.quantity, line.price, line.discount, line.discount_is_percent, line.currency)
+
+
+def _links(who: Collection[int]) -> dict[tuple[int, int], Any]:
+    query = select(ClientLink.client_id, ClientLink.connection_id, ClientLink.state, ClientLink.broken_why)
+    if len(who) <= MANY:
+        query = query.where(ClientLink.client_id.in_(list(who)))
+    return {(row.client_id, row.connection_id): row for row in db.session.execute(query)}
+
+
+def _asked(who: Collection[int]) -> dict[tuple[int, int], str]:
+    """(client, connection) -> why it is not known which record there the client is."""
+    found: dict[tuple[int, int], str] = {}
+    open_ones = select(Finding.connection_id, Finding.client_id, Finding.candidates, Finding.reason)
+    for row in db.session.execute(open_ones.where(Finding.state == "open")):
+        named = {one["client_id"] for one in row.candidates} | {row.client_id}
+        found |= {(client_id, row.connection_id): row.reason for client_id in named if client_id in who}
+    stuck = select(OutgoingClient.client_id, OutgoingClient.connection_id, OutgoingClient.reason)
+    for row in db.session.execute(stuck.where(OutgoingClient.state.in_(STUCK))):
+        if row.client_id in who:
+            found[row.client_id, row.connection_id] = row.reason
+    return found
