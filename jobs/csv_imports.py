@@ -40,7 +40,7 @@ def work(upload_id: int, user_id: int | None = None) -> None:
     carry_out = client_csv.undo if is_undo else client_csv.apply
     try:
         done = carry_out(upload, by=by, now=_now(), clock=_now, progress=_breathe)
-    except Stopping:
+    except Stopping:  # the process is going down; another goes on where this one stopped
         return
     sync.send_soon(done.link_ids)
     sync.create_there_soon(done.outgoing_ids, by)
@@ -50,7 +50,7 @@ def _compare(upload: CsvUpload) -> None:
     apps = {app.slug: app for app in integrations.all_apps()}
     try:
         client_csv.plan_in_steps(upload, apps=apps, progress=_breathe, clock=_now)
-    except Stopping:
+    except Stopping:  # as above
         return
 
 

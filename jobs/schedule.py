@@ -16,7 +16,9 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from jobs import client_bulk_runs, csv_imports, hourly, nightly, queue, tidying
+from jobs import client_bulk_runs, csv_imports, hourly, nightly, proposal_expiry, queue, tidying
+from portal import deliveries
+from portal.billing import bill_due, look_ahead
 from portal.db import db
 from portal.domain import claims
 from portal.receivables import handle_due, look_due, read_lists_due
@@ -46,8 +48,12 @@ JOBS = (
     Job("ledger-lists", "Read tax rates, accounts and items of every ledger once an hour", None, read_lists_due),
     Job("webhooks", "Look at what vendors have told us of", None, handle_due),
     Job("ledger-invoices", "Look in every ledger what became of our invoices", None, look_due),
+    Job("deliveries", "Send invoices and payments to the ledgers they belong to", None, deliveries.start_due),
     Job("csv-imports", "Go on with CSV imports whose process ended", None, csv_imports.go_on),
     Job("bulk-runs", "Go on with acts on many clients whose process ended", None, client_bulk_runs.go_on),
+    Job("billing", "Raise the invoices due on the firm's day, and those of missed days", None, bill_due),
+    Job("billing-ahead", "Rehearse tomorrow's billing, and say what would go wrong", timedelta(hours=1), look_ahead),
+    Job("proposals", "Give up on proposals whose last day has gone by", timedelta(minutes=15), proposal_expiry.run),
     Job("long-runs", "Tell admins of a sync that runs longer than an hour", None, alert_long_runs),
     Job("tidy", "Forget ended sessions, old attempts and claims, expired uploads", timedelta(hours=6), tidying.run),
 )

@@ -27,15 +27,24 @@ COPIES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "htmx.LICENSE": "htmx.org/LICENSE",
     "icons.LICENSE": "@tabler/icons/LICENSE",
+    # What invoices are printed in: the first for most of the world's letters, the others for what it lacks.
+    "noto-sans.ttf": "@expo-google-fonts/noto-sans/400Regular/NotoSans_400Regular.ttf",
+    "noto-sans-bold.ttf": "@expo-google-fonts/noto-sans/700Bold/NotoSans_700Bold.ttf",
+    "noto-sans.LICENSE": "@expo-google-fonts/noto-sans/LICENSE_FONT",
+    "dejavu-sans.ttf": "dejavu-fonts-ttf/ttf/DejaVuSans.ttf",
+    "dejavu-sans-bold.ttf": "dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf",
+    "dejavu-sans.LICENSE": "dejavu-fonts-ttf/LICENSE",
+    "noto-emoji.ttf": "@expo-google-fonts/noto-emoji/400Regular/NotoEmoji_400Regular.ttf",
+    "noto-emoji.LICENSE": "@expo-google-fonts/noto-emoji/LICENSE_FONT",
 }
 
 # The symbols of icons.svg, by Tabler's own names. A screen that needs another one adds it here.
 ICONS = (
     "activity", "adjustments-horizontal", "alert-circle", "alert-triangle", "apps", "archive", "arrow-back-up",
     "arrow-down", "arrow-left", "arrow-right", "arrow-up", "arrows-exchange", "arrows-left-right", "arrows-sort",
-    "ban", "building", "calendar", "check", "chevron-down", "chevron-left", "chevron-right", "chevron-up",
+    "ban", "books", "building", "calendar", "check", "chevron-down", "chevron-left", "chevron-right", "chevron-up",
     "circle-check", "circle-dashed", "circle-x", "clock", "copy", "device-desktop", "device-mobile", "dots", "download",
-    "equal", "external-link", "eye", "file-import", "filter", "flag", "git-merge", "help", "history", "home",
+    "equal", "external-link", "eye", "file-import", "file-text", "filter", "flag", "git-merge", "help", "history", "home",
     "info-circle", "key", "link", "link-plus", "list-check", "lock", "logout", "mail", "menu-2", "minus", "moon",
     "equal-not", "paperclip", "pencil", "phone", "player-pause", "player-play", "player-stop", "plug-connected",
     "plug-connected-x", "plug-x", "plus", "qrcode", "refresh", "search", "settings", "shield-check", "shield-lock",

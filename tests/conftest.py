@@ -12,6 +12,7 @@ People and things to build with are in `tests/cast.py`; reading pages is in `tes
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -91,6 +92,7 @@ def _built(test_settings: Settings) -> tuple[Flask, Callable[[], None]]:
     portal = create_app(test_settings, migrate=False)
     with portal.app_context():
         build_tables()
+    gc.freeze()  # what is loaded by now stays; looking through it for garbage again and again costs a few hundredths
     return portal, _emptying(portal, test_settings)
 
 

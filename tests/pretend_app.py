@@ -141,7 +141,7 @@ def install(monkeypatch: pytest.MonkeyPatch, app: PretendApp) -> None:
         account_id="company-1", calls_made=0, not_granted=set(), by_vendor_clock=lambda moment: moment
     )
     monkeypatch.setitem(integrations.APPS, app.info.slug, app)
-    monkeypatch.setitem(ways._WAYS, app.info.slug, integrations._ways(app.info))
+    monkeypatch.setitem(ways._WAYS, app.info.slug, integrations._ways(app))
     monkeypatch.setattr(integrations, "open_session", lambda *_args, **_more: calls)
 
 

@@ -65,6 +65,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
         )
         batch_op.create_index("ix_invoice_issued", ["issued_on", "id"], unique=False)
+        batch_op.create_index("ix_invoice_total", ["total", "id"], unique=False)
     op.create_table(
         "payment",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -144,6 +145,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_payment_invoice")
     op.drop_table("payment")
     with op.batch_alter_table("invoice", schema=None) as batch_op:
+        batch_op.drop_index("ix_invoice_total")
         batch_op.drop_index("ix_invoice_issued")
         batch_op.drop_index(
             "ix_invoice_due",

@@ -253,9 +253,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_delivery_attempt_delivery", ["delivery_id", "id"], unique=False)
     with op.batch_alter_table("vendor_credentials", schema=None) as batch_op:
         batch_op.add_column(sa.Column("webhook_key", EncryptedText(), nullable=True))
+    with op.batch_alter_table("client_link", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("created_as", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("client_link", schema=None) as batch_op:
+        batch_op.drop_column("created_as")
     with op.batch_alter_table("vendor_credentials", schema=None) as batch_op:
         batch_op.drop_column("webhook_key")
     with op.batch_alter_table("delivery_attempt", schema=None) as batch_op:

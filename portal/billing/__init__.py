@@ -4,6 +4,7 @@ The one invariant: an invoice, its number and the items it bills are committed t
 """
 
 from portal.billing.ahead import look_ahead
+from portal.billing.by_hand import issue_now
 from portal.billing.raising import THE_SCHEDULE, Billed, bill_client, bill_day, bill_due
 
-__all__ = ["THE_SCHEDULE", "Billed", "bill_client", "bill_day", "bill_due", "look_ahead"]
+__all__ = ["THE_SCHEDULE", "Billed", "bill_client", "bill_day", "bill_due", "issue_now", "look_ahead"]

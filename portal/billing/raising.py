@@ -144,6 +144,7 @@ def _issue(client: Client, group: Group[BillingItem], by: Actor, now: datetime) 
     assert group.on is not None  # due items have a day
     invoice = invoices.issue(client, group.items, on=group.on, by=by, now=now, is_automatic=True)
     invoice_id = invoice.id
+    schedule.forget_problem(group.items)
     schedule.end_finished(client, by=by, now=now)
     db.session.commit()
     return invoice_id

@@ -76,6 +76,7 @@ class Courier(ABC, Generic[Out]):
     trip: Trip
     hold: Hold
     packer: Packer = field(init=False)
+    _leaving: set[int] = field(default_factory=set)  # done with, once the transaction is on record
 
     kind = ""
 
@@ -104,6 +105,12 @@ class Courier(ABC, Generic[Out]):
         parcels = self._set_aside(parcels)
         for batch in _chunks(parcels, self.batch):
             self._send(batch)
+
+    def _commit(self) -> None:
+        """Before it, whatever fails leaves them in our hand, to be given back."""
+        db.session.commit()
+        self.hold.ids -= self._leaving
+        self._leaving.clear()
 
     # What differs between invoices and payments
 
@@ -220,7 +227,7 @@ class Courier(ABC, Generic[Out]):
         for one in parcels:
             row, what = rows.get(one.id), seen(one)
             if row is None:
-                self.hold.ids.discard(one.id)
+                self._leaving.add(one.id)
                 continue
             if what.ours is not None:
                 self._deliver(row, one, what.ours, now, adopted=True)
@@ -235,14 +242,14 @@ class Courier(ABC, Generic[Out]):
                 if one.is_uncertain and row.attempts >= ATTEMPTS:
                     why = f"{trip.app} was asked {row.attempts} times and gave no answer; nothing of it is there."
                     deliveries.refused(row, one.what, "unavailable", why, app=trip.app, by=trip.by, now=now)
-                    self.hold.ids.discard(one.id)
+                    self._leaving.add(one.id)
                     continue
                 proved[one.id] = one.under(row.key)
                 continue
-            self.hold.ids.discard(one.id)
+            self._leaving.add(one.id)
         attempts.looked(steps, began, now, trip.by.name)
         self.after(came, now)
-        db.session.commit()
+        self._commit()
         return proved
 
     # Sending
@@ -319,7 +326,7 @@ class Courier(ABC, Generic[Out]):
         for one, answer in zip(batch, answers, strict=True):
             row = rows.get(one.id)
             if row is None:  # another has taken it over: whatever we know of it is for them to find out
-                self.hold.ids.discard(one.id)
+                self._leaving.add(one.id)
                 continue
             if not isinstance(answer, AdapterError):
                 there = self.arrived(one, answer)
@@ -333,7 +340,7 @@ class Courier(ABC, Generic[Out]):
                 used.append((one, said(answer, self.trip.app)))
         attempts.end(ended, now)
         self.after(came, now)
-        db.session.commit()
+        self._commit()
         for one, words in used:
             for looked, seen in self.find([one]):
                 self._settle_look(looked, seen, now, refusal=words)
@@ -346,7 +353,7 @@ class Courier(ABC, Generic[Out]):
         if isinstance(error, InvoiceRefused) and error.cause == Cause.NUMBER_USED:
             row.state = DeliveryState.WAITING  # it may be ours: looked at in a moment, still in hand
             return attempts.REFUSED
-        self.hold.ids.discard(one.id)
+        self._leaving.add(one.id)
         if isinstance(error, NeedsReconnect | RateLimited | Unavailable):
             if row.attempts >= ATTEMPTS:
                 deliveries.refused(row, one.what, "unavailable", words, app=trip.app, by=trip.by, now=now)
@@ -366,7 +373,7 @@ class Courier(ABC, Generic[Out]):
             row, one.what, there.remote_id, app=trip.app, number=there.number, web_url=there.web_url,
             adopted=adopted, by=trip.by, now=now,
         )  # fmt: skip
-        self.hold.ids.discard(one.id)
+        self._leaving.add(one.id)
 
 
 def _chunks(these: Sequence[One], size: int) -> Iterator[Sequence[One]]:

@@ -153,6 +153,7 @@ def _trip(
 
 
 def _due_connections(now: datetime) -> list[int]:
+    deliveries.wake_linked(now)
     found = deliveries.due_connections(now)
     db.session.commit()
     return found

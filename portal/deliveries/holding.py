@@ -35,7 +35,7 @@ class Hold:
 
     token: str
     ids: set[int] = field(default_factory=set)
-    _taken_at: float = field(default_factory=time.monotonic)
+    _taken_at: float = field(default_factory=lambda: time.monotonic())
 
     def renewed(self) -> None:
         """The lease has just been written anew."""

@@ -103,7 +103,7 @@ class Packer:
                 problem = None if settings.pay_into else ("mapping", missing)
             out = PaymentOut(
                 key=row.key, mark=row.mark, invoice_id=remote_id or "", invoice_key=payment.invoice.mark,
-                customer_id=link.remote_id if link else "", customer_key="", amount=payment.amount,
+                customer_id=link.remote_id if link else "", customer_key=_key_of(link), amount=payment.amount,
                 currency=payment.currency, paid_on=payment.paid_on, method=payment.method,
                 reference=payment.reference, into_id=settings.pay_into,
             )  # fmt: skip
@@ -137,7 +137,7 @@ def _invoice_out(
     automatic = invoice.pay_by == PayBy.AUTOMATIC
     return InvoiceOut(
         key=row.key, mark=row.mark, number=invoice.number, customer_id=link.remote_id if link else "",
-        customer_key="", customer_name=client.name, email=contact.email if contact else "",
+        customer_key=_key_of(link), customer_name=client.name, email=contact.email if contact else "",
         address=client.postal_address if any(client.postal_address.parts()) else client.address,
         issued_on=invoice.issued_on, due_on=invoice.due_on, currency=invoice.currency,
         tax_mode=TaxMode(invoice.tax_mode), lines=lines, net=_plain(invoice.net), tax=_plain(invoice.tax),
@@ -145,6 +145,11 @@ def _invoice_out(
         approved=not settings.as_drafts, branding_id=settings.branding_automatic if automatic
         else settings.branding_manual, term_id=settings.term,
     )  # fmt: skip
+
+
+def _key_of(link: ClientLink | None) -> str:
+    """What the customer was created under from here; empty when it was not."""
+    return (link.created_as if link else None) or ""
 
 
 def _plain(value: Decimal) -> Decimal:

@@ -71,6 +71,6 @@ def same_process_lives(holder: str | None) -> bool | None:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # somebody else's, and alive
         return True
     return True

@@ -133,6 +133,15 @@ def rehearse(
     return found
 
 
+def preview(lines: Iterable[Planned], on: date) -> Rehearsal:
+    """What these lines become when they are invoiced together on one day."""
+    found = Rehearsal(on, on, percents=_percents())
+    groups = billing.group(line._replace(due_on=on) for line in lines)
+    inspector = _Inspector(_clients({group.client_id for group in groups}))
+    found.invoices = [inspector.look_at(group) for group in groups]
+    return found
+
+
 def expected_problems(day: date) -> int | None:
     """How many invoices of this day had a problem when it was last rehearsed by itself; None: it was not yet."""
     query = select(claims.JobClaim).where(claims.JobClaim.job == AHEAD, claims.JobClaim.due == day.isoformat())

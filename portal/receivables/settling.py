@@ -13,7 +13,7 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import activity, connections, invoices
+from portal.domain import activity, connections, invoices, money
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import Connection
 from portal.domain.deliveries import Delivery, DeliveryState
@@ -60,7 +60,7 @@ def take_in(connection_id: int, told: LedgerInvoice, *, by: Actor, now: datetime
         return ""
     connection = connections.get(connection_id)
     assert connection is not None  # connections are never deleted
-    record = _record(connection_id, told, invoice)
+    record = _record(connection_id, told, invoice, now)
     if _is_older(record, told):
         db.session.commit()
         return "older than what is known"
@@ -77,6 +77,10 @@ def gone(connection_id: int, remote_id: str, *, by: Actor, now: datetime) -> str
     if invoice is None or connection is None:
         db.session.commit()
         return "an invoice this portal did not make"
+    ways = connection.ways.ledger
+    if ways is not None and not ways.tells_payments:  # such a ledger shows it late, or not at all once reworded there
+        db.session.commit()
+        return "not found there, from which nothing follows"
     if invoice.voided_at is None:
         invoices.deleted_there(invoice, connection, by=by, now=now)
     record = db.session.scalar(
@@ -100,7 +104,7 @@ def _ours(connection_id: int, remote_id: str) -> Invoice | None:
     )  # fmt: skip
 
 
-def _record(connection_id: int, told: LedgerInvoice, invoice: Invoice) -> LedgerRecord:
+def _record(connection_id: int, told: LedgerInvoice, invoice: Invoice, now: datetime) -> LedgerRecord:
     kept = db.session.scalar(
         select(LedgerRecord).where(
             LedgerRecord.connection_id == connection_id, LedgerRecord.remote_id == told.remote_id
@@ -109,7 +113,7 @@ def _record(connection_id: int, told: LedgerInvoice, invoice: Invoice) -> Ledger
     if kept is None:
         kept = LedgerRecord(
             connection_id=connection_id, remote_id=told.remote_id, invoice_id=invoice.id, differs="",
-            state=InvoiceState.OPEN, total=told.total, due=told.total, paid=Decimal(0),
+            state=InvoiceState.OPEN, total=told.total, due=told.total, paid=Decimal(0), read_at=now,
         )  # fmt: skip
         db.session.add(kept)
     kept.invoice_id = invoice.id
@@ -158,14 +162,18 @@ def difference(invoice: Invoice, told: LedgerInvoice) -> str:
     if told.currency and told.currency != invoice.currency:
         parts.append(f"currency {told.currency} instead of {invoice.currency}")
     if told.total != invoice.total:
-        parts.append(f"total {told.total} instead of {invoice.total}")
+        parts.append(f"total {_said(told.total, invoice)} instead of {_said(invoice.total, invoice)}")
     elif told.tax is not None and told.tax != invoice.tax:
-        parts.append(f"tax {told.tax} instead of {invoice.tax}")
+        parts.append(f"tax {_said(told.tax, invoice)} instead of {_said(invoice.tax, invoice)}")
     if told.number and told.number != invoice.number:
         parts.append(f"number {told.number} instead of {invoice.number}")
     if told.due_on is not None and told.due_on != invoice.due_on:
         parts.append(f"due on {told.due_on.isoformat()} instead of {invoice.due_on.isoformat()}")
     return ", ".join(parts)
+
+
+def _said(amount: Decimal, invoice: Invoice) -> str:
+    return money.said(amount, invoice.currency)
 
 
 def _note_difference(invoice: Invoice, how: str, connection: Connection, by: Actor, now: datetime) -> None:

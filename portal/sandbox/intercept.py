@@ -240,7 +240,7 @@ def _raw(environ: Environ, data: bytes) -> None:
         if data:
             connection.sendall(data)
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
+    except OSError:  # whoever called has gone already
         pass
     raise Cut
 

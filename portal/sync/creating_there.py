@@ -229,6 +229,7 @@ def created(held: InHand, sent: ClientRecord, after: ClientRecord, context: Cont
         )  # fmt: skip
     except links.AlreadyLinked as taken:
         return _made_in_vain(held, after, context, str(taken))
+    link.created_as = held.key
     if link.agreed_at is None:  # else a run saw it first, and has linked and planned it
         carrying.settle_created(client, link, sent, after, context)
     if carrying.record_of(client, context) != sent:

@@ -40,10 +40,12 @@ class RailItem:
 RAIL = (
     RailItem("Home", "home.index", "home"),
     RailItem("Clients", "clients.index", "users", May.SEE_CLIENTS),
+    RailItem("Proposals", "proposals.index", "file-text", May.SEE_PROPOSALS),
     RailItem(
         "Matches", "matches.index", "git-merge", May.SETTLE_MATCHES, attrgetter("findings"), "waiting for a decision"
     ),
     RailItem("Apps", "apps.index", "apps", May.SEE_APPS, attrgetter("an_app_needs_a_person"), "an app needs a person"),
+    RailItem("Library", "library.index", "books", May.SEE_PROPOSALS),
     RailItem("Settings", "settings.index", "settings", May.MANAGE_SETTINGS),
 )
 

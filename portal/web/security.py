@@ -72,6 +72,8 @@ def register(app: Flask, settings: Settings, consent_origins: Iterable[str] = ()
         MAX_FORM_PARTS=MAX_FIELDS,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session itself
         WTF_CSRF_HEADERS=["X-CSRFToken"],
+        # Pages whose address is a secret tell no referrer; where a form comes from, `_refuse_other_sites` asks instead.
+        WTF_CSRF_SSL_STRICT=False,
         TRUSTED_HOSTS=sorted({urlsplit(settings.public_url).hostname or "localhost", *LOOPBACK}),
     )
     app.wsgi_app = ReadingRequests(app.wsgi_app)  # type: ignore[method-assign]  # how WSGI is wrapped

@@ -42,8 +42,8 @@ INVOICE = InvoiceOut(
     due_on=date(2026, 6, 20), currency="USD", tax_mode=TaxMode.EXCLUSIVE, reference="CLI-7",
     lines=(
         InvoiceLineOut(
-            "Monthly bookkeeping", Decimal(1), Decimal(500), Decimal(0), Decimal(500), Decimal("43.75"), Decimal("8.75"),
-            account_id=INCOME.remote_id,
+            "Monthly bookkeeping", quantity=Decimal(1), price=Decimal(500), discount=Decimal(0), net=Decimal(500),
+            tax=Decimal("43.75"), tax_percent=Decimal("8.75"), account_id=INCOME.remote_id,
         ),
     ),
     net=Decimal(500), tax=Decimal("43.75"), total=Decimal("543.75"),
@@ -68,7 +68,10 @@ def golden(name: str) -> Any:
     [("likely", {}), ("other", {"DIGITS_SOURCE_NAME": "accountId", "DIGITS_INVOICE_FORM": "pascal"})],
 )
 def test_an_invoice_and_its_payment_go_out_like_this(name: str, settings: dict[str, str]) -> None:
-    sent = [paperwork.invoice(INVOICE, DECLARED, forms(**settings)), paperwork.payment(PAYMENT, DECLARED, forms(**settings))]
+    sent = [
+        paperwork.invoice(INVOICE, DECLARED, forms(**settings)),
+        paperwork.payment(PAYMENT, DECLARED, forms(**settings)),
+    ]
     assert {"transactions": sent} == golden(f"transactions.{name}.json")
 
 
@@ -107,7 +110,8 @@ def test_minor_units_are_those_of_the_currency() -> None:
 @pytest.mark.parametrize(
     ("words", "cause"),
     [("There is no party c7.", Cause.CUSTOMER_GONE), ("unknown counterparty", Cause.CUSTOMER_GONE),
-     ("The source does not declare the label x.", Cause.ACCOUNT_NOT_VALID), ("category is archived", Cause.ACCOUNT_NOT_VALID),
+     ("The source does not declare the label x.", Cause.ACCOUNT_NOT_VALID),
+     ("category is archived", Cause.ACCOUNT_NOT_VALID),
      ("The books are closed through May.", Cause.PERIOD_LOCKED), ("period locked", Cause.PERIOD_LOCKED),
      ("Debits and credits must balance.", Cause.AMOUNT_NOT_ALLOWED), ("currency not supported", Cause.CURRENCY),
      ("invalid tax", Cause.TAX_MISSING), ("no", Cause.OTHER), ("", Cause.OTHER)],
@@ -180,7 +184,7 @@ BODY = (
     b'{"id":"evt_1","type":"invoice.updated","version":"v1","occurredAt":"2026-06-01T12:00:00Z",'
     b'"data":{"id":"t-1","externalId":"inv-1001","businessId":"b-1"}}'
 )
-SIGNED = "dcb6a0f2"  # the beginning of it, worked out with openssl
+SIGNED = "9d05a57a79631db18bc76944a01d4bd23d58980cd507c38a2c84e1f6a5c31dce"  # of all this, by openssl dgst -hmac
 NOW = datetime.fromtimestamp(STAMP, UTC)
 
 
@@ -197,7 +201,8 @@ def read(sign: str, body: bytes = BODY, stamp: object = STAMP, now: datetime = N
 
 
 def test_a_signed_event_says_what_changed() -> None:
-    (event,) = read(f"v1={signature()}")
+    assert signature() == SIGNED
+    (event,) = read(f"v1={SIGNED}")
     assert event == LedgerEvent("evt_1", "b-1", "invoice", "inv-1001", "updated", datetime(2026, 6, 1, 12, tzinfo=UTC))
 
 
@@ -261,7 +266,7 @@ def test_a_body_that_is_too_long_is_refused_unread_and_so_is_one_without_a_secre
     [({"eventId": "e", "eventType": "party.merged", "data": {"id": 7}}, "client", "7", ""),
      ({"id": "e", "type": "bill.created", "businessId": "b"}, "bill", "", "b"),
      ({"id": "e", "type": "unheard-of", "data": [], "occurredAt": "soon"}, "unheard-of", "", ""),
-     ({"id": "e", "type": "invoice.paid", "data": {"externalId": {"issuer": "x", "id": "inv-9"}}}, "invoice", "inv-9", "")],
+     ({"id": "e", "type": "invoice.paid", "data": {"externalId": {"id": "inv-9"}}}, "invoice", "inv-9", "")],
 )  # fmt: skip
 def test_events_of_other_kinds_and_in_other_words_are_told_as_they_are(
     told: dict[str, Any], kind: str, remote_id: str, account: str

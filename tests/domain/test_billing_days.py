@@ -42,9 +42,7 @@ CADENCES = st.sampled_from(["day", "week", "month"])
         (date(2026, 1, 1), 10, "day", 3, date(2026, 1, 31)),
     ],
 )
-def test_months_end_and_leap_days_come_out_right(
-    first: date, every: int, cadence: str, n: int, expected: date
-) -> None:
+def test_months_end_and_leap_days_come_out_right(first: date, every: int, cadence: str, n: int, expected: date) -> None:
     assert day_of(first, every, cadence, n) == expected
 
 

@@ -322,4 +322,4 @@ def test_an_archived_client_can_accept_nothing() -> None:
     proposal.client.archived_at = now()
     with pytest.raises(proposals.TooLate):
         accept(proposal)
-    assert schedule.services_of(proposal.client) == []
+    assert schedule.services_of(proposal.client_id) == []

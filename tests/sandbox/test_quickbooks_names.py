@@ -283,7 +283,7 @@ def test_the_company_says_where_it_is_in_three_letters_and_not_its_currency(comp
     assert "CurrencyRef" not in info
     preferences = company.ask("GET", "preferences", params={"minorversion": "3"}).json()["Preferences"]
     assert preferences["CurrencyPrefs"] == {"MultiCurrencyEnabled": False, "HomeCurrency": {"value": "NZD"}}
-    assert preferences["SalesFormsPrefs"]["CustomTxnNumbers"] is False
+    assert preferences["SalesFormsPrefs"]["CustomTxnNumbers"] is True
 
 
 def test_customers_countries_change_as_well_when_the_switch_says_so(company: CompanyApp) -> None:

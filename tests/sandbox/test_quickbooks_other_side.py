@@ -115,7 +115,7 @@ def test_the_demo_has_what_a_firm_meets(company: CompanyApp) -> None:
 def test_loading_makes_exactly_so_many_active_customers_of_different_names(company: CompanyApp, clients: int) -> None:
     company.control.load(clients, vendor="quickbooks")
     (counts,) = [t["counts"] for t in company.control.tenants() if t["id"] == company.realm]
-    assert counts == {"customers": clients, "inactive": 0, "vendors": 0, "employees": 0}
+    assert counts == {"customers": clients, "inactive": 0, "vendors": 0, "employees": 0, "invoices": 0}
     names = company.names("SELECT * FROM Customer MAXRESULTS 1000")
     assert len({" ".join(name.split()).casefold() for name in names}) == clients
 

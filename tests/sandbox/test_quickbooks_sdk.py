@@ -22,8 +22,14 @@ from quickbooks.exceptions import (
 )
 from quickbooks.objects.base import Address, EmailAddress, PhoneNumber
 from quickbooks.objects.customer import Customer
+from quickbooks.objects.detailline import SalesItemLine, SalesItemLineDetail
 from quickbooks.objects.employee import Employee
+from quickbooks.objects.invoice import Invoice
+from quickbooks.objects.item import Item
+from quickbooks.objects.payment import Payment, PaymentLine
 from quickbooks.objects.preferences import Preferences
+from quickbooks.objects.taxcode import TaxCode
+from quickbooks.objects.term import Term
 from quickbooks.objects.vendor import Vendor
 
 from portal.sandbox.server import Running
@@ -163,6 +169,51 @@ def test_changes_are_told(client: QuickBooks, sandbox: Running) -> None:
     found = change_data_capture([Customer, Vendor], since.isoformat(timespec="seconds"), qb=client)
     assert [one.Id for one in found.Customer] == [made.Id]
     assert not hasattr(found, "Vendor")
+
+
+def invoice(client: QuickBooks, number: str, amount: float) -> Invoice:
+    """For somebody new, of the first product, at the standard rate; not sent yet."""
+    made, line = Invoice(), SalesItemLine()
+    line.Amount, line.Description = amount, "Annual accounts"
+    line.SalesItemLineDetail = SalesItemLineDetail()
+    line.SalesItemLineDetail.Qty, line.SalesItemLineDetail.UnitPrice = 1, amount
+    line.SalesItemLineDetail.ItemRef = Item.all(qb=client)[0].to_ref()
+    line.SalesItemLineDetail.TaxCodeRef = TaxCode.filter(Name="15% GST", qb=client)[0].to_ref()
+    made.CustomerRef = customer(f"Customer of {number}").save(qb=client).to_ref()
+    made.DocNumber, made.PrivateNote, made.Line = number, "from the SDK", [line]
+    return made
+
+
+def test_invoices_are_made_paid_voided_and_deleted(client: QuickBooks, sandbox: Running) -> None:
+    sandbox.control.limits(second=10_000)
+    made = invoice(client, "SDK-1", 200.5).save(qb=client, request_id="sdk-i-1")
+    assert (made.TotalAmt, made.Balance, made.DocNumber) == (230.58, 230.58, "SDK-1")
+    paid, part = Payment(), PaymentLine()
+    part.Amount, part.LinkedTxn = 30.58, [made.to_linked_txn()]
+    paid.CustomerRef, paid.TotalAmt, paid.Line = made.CustomerRef, 30.58, [part]
+    paid = paid.save(qb=client)
+    assert paid.UnappliedAmt == 0
+    (read,) = Invoice.filter(DocNumber="SDK-1", qb=client)
+    assert (read.Balance, [link.TxnId for link in read.LinkedTxn]) == (200, [paid.Id])
+    paid.void(qb=client)
+    read = Invoice.get(made.Id, qb=client)
+    assert (read.Balance, read.LinkedTxn) == (230.58, [])
+    read.void(qb=client)
+    voided = Invoice.get(made.Id, qb=client)
+    assert (voided.TotalAmt, voided.PrivateNote) == (0, "Voided - from the SDK")
+    voided.delete(qb=client)
+    with pytest.raises(ObjectNotFoundException):
+        Invoice.get(made.Id, qb=client)
+
+
+def test_invoices_travel_in_batches_and_among_the_changes(client: QuickBooks, sandbox: Running) -> None:
+    sandbox.control.limits(second=10_000)
+    since = datetime.fromtimestamp(sandbox.box.clock.seconds() - 60, UTC)
+    done = batch_create([invoice(client, f"SDK-{number}", 100 + number) for number in range(4)], qb=client)
+    assert [one.DocNumber for one in done.successes] == ["SDK-0", "SDK-1", "SDK-2", "SDK-3"]
+    found = change_data_capture([Invoice], since.isoformat(timespec="seconds"), qb=client)
+    assert {one.Id for one in found.Invoice} == {one.Id for one in done.successes}
+    assert Term.all(qb=client)[2].DueDays == 30
 
 
 def test_employees_and_preferences_can_be_read(client: QuickBooks) -> None:

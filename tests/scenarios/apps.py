@@ -107,7 +107,7 @@ XERO = Side(
     slug="xero", records="xero/contacts", vendor="xero", sign_in="xero-identity", token_path="/connect/token$",
     lists=r"/Contacts$", writes=r"/Contacts$", write=_contact, listing=_xero_list, counts_days=True,
     refusal='{"ErrorNumber": 10, "Type": "ValidationException", "Message": "The list is locked"}',
-    small_pages=(("portal.adapters.xero.LARGEST_PAGE", 2),), vanishes="archive",
+    small_pages=(("portal.adapters.xero.paging.LARGEST_PAGE", 2),), vanishes="archive",
     totals=(('"pageCount":3', '"pageCount":9'), ('"pageCount":3', '"pageCount":2'), ('"itemCount":5', '"itemCount":7')),
     odd=(
         ('{"Name": "No Identifier Ltd"}', "no identifier"),

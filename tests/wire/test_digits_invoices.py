@@ -56,7 +56,7 @@ def test_an_invoice_is_booked_to_its_categories_and_owed_by_its_customer(any_pap
     assert [(one["type"], one["category"], one["amount"], one["description"]) for one in there["entries"]] == [
         ("Credit", "Bookkeeping", "100.00", "Monthly books"), ("Credit", "Tax Returns", "19.90", "Return 2026"),
         ("Credit", "GST Collected", "15.00", "Tax 15 %"),
-        ("Debit", "Accounts Receivable", "134.90", f"Invoice INV-7 (Counterpart {invoice.mark})"),
+        ("Debit", "Accounts Receivable", "134.90", f"Invoice INV-7, due 2026-11-20 (Counterpart {invoice.mark})"),
     ]  # fmt: skip
 
 
@@ -81,7 +81,19 @@ def test_an_invoice_reads_as_it_was_written(any_paper: Paper) -> None:
     invoice = any_paper.invoice()
     made = any_paper.one(invoice)
     read = any_paper.fetch(invoice)
-    same = ("remote_id", "number", "state", "currency", "total", "paid", "due", "issued_on", "mark", "customer_name")
+    same = (
+        "remote_id",
+        "number",
+        "due_on",
+        "state",
+        "currency",
+        "total",
+        "paid",
+        "due",
+        "issued_on",
+        "mark",
+        "customer_name",
+    )
     assert [getattr(read, name) for name in same] == [getattr(made, name) for name in same]
 
 

@@ -20,6 +20,7 @@ from tests.wire.quickbooks_books import (
     HARBOUR,
     ISSUED,
     ZERO,
+    _in_a_hurry,
     company,
     counts,
     create,
@@ -31,7 +32,7 @@ from tests.wire.quickbooks_books import (
 )
 from tests.wire.quickbooks_company import asked, door, made, somebody, spoil, switch
 
-__all__ = ["door", "somebody"]  # fixtures of this file
+__all__ = ["_in_a_hurry", "door", "somebody"]  # fixtures of this file
 
 
 def find(door: Door, *wanted: Any) -> list[LedgerInvoice]:
@@ -138,13 +139,12 @@ def test_in_the_united_states_an_invoice_has_one_sales_tax(make_door: Any) -> No
 
 
 def test_a_thousand_invoices_take_thirty_four_batches(door: Door, somebody: str) -> None:
-    door.sandbox.control.limits(second=10_000, minute=10_000, batch_minute=10_000)
     wanted = [invoice(somebody, f"INV-{number:04}") for number in range(1000)]
     session, size = door.session(), door.adapter.ledger.invoice_batch
     for start in range(0, 1000, size):
         outcomes = door.adapter.create_invoices(session, wanted[start : start + size])
         assert [one.number for one in outcomes] == [one.number for one in wanted[start : start + size]]
-    assert len([call for call in door.calls("/batch$")]) == 34
+    assert len(door.calls("/batch$")) == 34
     assert counts(door)["invoices"] == 1000
     assert set(counts(door)["by_number"].values()) == {1}
 
@@ -190,7 +190,7 @@ def test_the_same_key_is_the_same_invoice_while_quickbooks_remembers(door: Door,
     first, again = create(door, *wanted), create(door, *wanted)
     assert first == again
     assert counts(door)["invoices"] == 3
-    company(door, "POST", "forget-requests")
+    company(door, "POST", "idempotency/forget")
     assert {one.number for one in find(door, *wanted)} == {"INV-0", "INV-1", "INV-2"}  # so nobody writes again
 
 
@@ -316,7 +316,6 @@ def test_lists_of_an_american_company_name_its_sales_taxes(make_door: Any) -> No
         "2": Decimal("8.6"), "3": Decimal("6.5"), "NON": Decimal(0),
     }  # fmt: skip
     company(door, "POST", "preferences", {"automated_tax": True}, realm=HARBOUR)
-    minutes_later(door)
     taxes = {one.remote_id: one for one in door.adapter.fetch_lists(door.session()).entries if one.kind == "tax"}
     assert {name for name, one in taxes.items() if one.fits} == {"TAX", "NON"}
 
@@ -339,7 +338,7 @@ def test_settings_are_read_once_for_many_calls(door: Door, somebody: str) -> Non
 
 
 def test_what_goes_out_is_plain_json_with_exact_numbers(door: Door, somebody: str) -> None:
-    from portal.adapters.exact import exact_json
+    from portal.adapters.quickbooks.exact import exact_json
 
     body = {"a": [Decimal("0.10"), Decimal("1E+3"), 1, None, True], "b": "“x”\n"}
     assert exact_json(body) == '{"a":[0.10,1000,1,null,true],"b":"“x”\\n"}'

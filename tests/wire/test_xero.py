@@ -120,7 +120,7 @@ def test_contacts_that_come_or_change_while_the_pages_are_turned_are_neither_los
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fault row 26."""
-    monkeypatch.setattr("portal.adapters.xero.LARGEST_PAGE", 5)
+    monkeypatch.setattr("portal.adapters.xero.paging.LARGEST_PAGE", 5)
     before = {one.remote_id for one in everything(door)}
     added, seen = [], []
     for number, record in enumerate(door.adapter.fetch_clients(door.session(), None)):
@@ -135,7 +135,7 @@ def test_contacts_that_come_or_change_while_the_pages_are_turned_are_neither_los
 @pytest.mark.parametrize("page", [3, 5])
 def test_a_list_that_repeats_itself_is_no_whole_look(door: Door, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
     """Fault row 25: also when it would end by itself."""
-    monkeypatch.setattr("portal.adapters.xero.LARGEST_PAGE", page)
+    monkeypatch.setattr("portal.adapters.xero.paging.LARGEST_PAGE", page)
     spoil(door, "repeat_page")
     with pytest.raises(UnexpectedReply):
         everything(door)

@@ -28,6 +28,7 @@ from portal.adapters.base import (
     Unknown,
 )
 from portal.adapters.digits import calls, wire
+from portal.adapters.digits.chart import is_about_declaring
 from portal.adapters.digits.ledger import LEDGER, Books
 from portal.adapters.digits.wire import NAME
 from portal.adapters.http import Dialect, Request, Transport
@@ -193,8 +194,8 @@ class Digits(Books):
         is_old = self._sources.ready(session) is known
         try:
             answer = calls.write(session, wire.SOURCE_PARTIES, body)
-        except Rejected:
-            if not is_old:
+        except Rejected as refused:
+            if not is_old or not is_about_declaring(refused):
                 raise
             self._sources.forget(session)  # Digits may have lost what we declared a while ago
             self._sources.ready(session)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portal.adapters.base import Session, Unavailable, UnexpectedReply, Unknown
+from portal.adapters.base import Rejected, Session, Unavailable, UnexpectedReply, Unknown
 from portal.adapters.digits import calls, wire
 from portal.adapters.digits.wire import NAME
 from portal.adapters.values import NotUnderstood, Raw, line
@@ -25,6 +25,8 @@ TAX = re.compile(r"\b(gst|vat|hst|sales tax|tax(es)? payable|taxes|tax collected
 RECEIVABLE, TAX_LABEL, SERVICES = "accounts_receivable", "sales_tax", "service_income"
 GOOD_FOR = 24 * 3600.0  # seconds until a declaration is repeated, however sure we are
 MOST_PAGES = 100
+# Open: Digits' words for a source or label it does not have.
+UNDECLARED = re.compile(r"source|label|declar|categor|precondition", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ class Sources:
     def forget(self, session: Session) -> None:
         """Digits refused something: perhaps it no longer has what we declared."""
         self._known.pop(session.account_id, None)
+
+
+def is_about_declaring(refused: Rejected) -> bool:
+    """Whether Digits may have lost what was declared; then nothing was written, and declaring it again helps."""
+    return not refused.vendor_text or UNDECLARED.search(refused.vendor_text) is not None
 
 
 def read(session: Session) -> list[Category]:

@@ -84,13 +84,14 @@ class Found:
 def _invoice(row: Row, mark: str, payments: tuple[LedgerPayment, ...] | None) -> LedgerInvoice:
     said = INVOICE_MARK.search(row.description)
     number = said["number"] if said else wire.identifier(row.facts, NUMBERS)
+    due_on = _day(said["due"] if said else wire.identifier(row.facts, DUE_DATES))
     total = major(row.minors, row.currency)
     paid = sum((one.amount for one in payments or ()), Decimal(0))
     return LedgerInvoice(
         remote_id=mark or row.deal, number=number, state=InvoiceState.PAID if paid >= total else InvoiceState.OPEN,
-        customer_id=row.customer_id, customer_name=row.customer, issued_on=row.day,
-        due_on=_day(wire.identifier(row.facts, DUE_DATES)), currency=row.currency, net=None, tax=None, total=total,
-        paid=paid, due=max(total - paid, Decimal(0)), mark=mark, payments=payments,
+        customer_id=row.customer_id, customer_name=row.customer, issued_on=row.day, due_on=due_on,
+        currency=row.currency, net=None, tax=None, total=total, paid=paid, due=max(total - paid, Decimal(0)),
+        mark=mark, payments=payments,
     )  # fmt: skip
 
 

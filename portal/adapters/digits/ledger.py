@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from portal.adapters.base import AdapterError, NotThere, Rejected, Session, Unavailable, Unknown
 from portal.adapters.digits import calls, chart, events, paperwork, wire
@@ -72,7 +72,9 @@ LOOKED_BACK = timedelta(days=400)
 WINDOW = timedelta(days=31)
 SECOND = timedelta(seconds=1)
 ASSETS = {"categoryTypes": ["Assets"]}  # what is owed is among them
+Item = TypeVar("Item", InvoiceOut, PaymentOut)
 Deal = dict[str, Any]
+Outcomes = dict[str, AdapterError | None]  # by mark; None: it is there
 
 
 class Books:
@@ -91,16 +93,18 @@ class Books:
         return LedgerLists(chart.entries(chart.read(session)))
 
     def create_invoices(self, session: Session, invoices: Sequence[InvoiceOut]) -> list[LedgerInvoice | AdapterError]:
-        wanted = {line.account_id for one in invoices for line in one.lines if line.account_id}
-        self._join_parties(session, [(one.customer_id, one.customer_key) for one in invoices])
-        outcomes = self._write(session, invoices, wanted, paperwork.invoice)
-        return [outcome or _written(one) for one, outcome in zip(invoices, outcomes, strict=True)]
+        outcomes, good = _checked(invoices, lambda one: paperwork.check_invoice(one, LEDGER.number_length))
+        if good:
+            categories = {line.account_id for one in good for line in one.lines if line.account_id}
+            outcomes |= self._write(session, good, categories, paperwork.invoice)
+        return [outcomes[one.mark] or _written(one) for one in invoices]
 
     def create_payments(self, session: Session, payments: Sequence[PaymentOut]) -> list[LedgerPayment | AdapterError]:
-        wanted = {one.into_id for one in payments if one.into_id}
-        self._join_parties(session, [(one.customer_id, one.customer_key) for one in payments])
-        outcomes = self._write(session, payments, wanted, paperwork.payment)
-        return [outcome or _paid(one) for one, outcome in zip(payments, outcomes, strict=True)]
+        outcomes, good = _checked(payments, paperwork.check_payment)
+        if good:
+            categories = {one.into_id for one in good if one.into_id}
+            outcomes |= self._write(session, good, categories, paperwork.payment)
+        return [outcomes[one.mark] or _paid(one) for one in payments]
 
     def find_invoices(self, session: Session, numbers: Sequence[str], marks: Sequence[str]) -> list[LedgerInvoice]:
         """Ours alone: entries do not tell the numbers of others. A call for each mark, and each number not found."""
@@ -188,11 +192,12 @@ class Books:
     def _write(
         self, session: Session, items: Sequence[Any], categories: set[str],
         build: Callable[[Any, Declared, Readings], Deal],
-    ) -> list[AdapterError | None]:  # fmt: skip
+    ) -> Outcomes:  # fmt: skip
         """One call for all that can be written; what became of each, None: it is there."""
         known = self._sources.known(session)
         declared = self._sources.ready(session, categories)
-        outcomes: dict[str, AdapterError | None] = {}
+        self._join_parties(session, [(one.customer_id, one.customer_key) for one in items])
+        outcomes: Outcomes = {}
         deals: dict[str, Deal] = {}
         for one in items:
             try:
@@ -203,13 +208,11 @@ class Books:
                 outcomes[one.mark] = refused
         if deals:
             outcomes |= self._send(session, deals, was_declared=declared is known)
-        return [outcomes[one.mark] for one in items]
+        return outcomes
 
-    def _send(
-        self, session: Session, deals: Mapping[str, Deal], *, was_declared: bool
-    ) -> dict[str, AdapterError | None]:
+    def _send(self, session: Session, deals: Mapping[str, Deal], *, was_declared: bool) -> Outcomes:
         """A refusal is about the whole call and does not say about which: then halves go out, and halves of those."""
-        outcomes: dict[str, AdapterError | None] = {}
+        outcomes: Outcomes = {}
         waiting: list[Mapping[str, Deal]] = [deals]
         refusals: list[str] = []
         while waiting:
@@ -245,9 +248,9 @@ class Books:
         return outcomes
 
     def _broken_off(
-        self, error: AdapterError, outcomes: dict[str, AdapterError | None], group: Mapping[str, Deal],
+        self, error: AdapterError, outcomes: Outcomes, group: Mapping[str, Deal],
         waiting: Sequence[Mapping[str, Deal]],
-    ) -> dict[str, AdapterError | None]:  # fmt: skip
+    ) -> Outcomes:  # fmt: skip
         """What this call and those not made any more come to. Raises it when nothing was settled before."""
         for left in waiting if isinstance(error, Unknown) else (group, *waiting):
             self._sent.forget(left)
@@ -263,14 +266,14 @@ class Books:
             return calls.write(session, wire.TRANSACTIONS, body)
         except NotThere:
             raise
-        except Rejected:
-            if not declares:
+        except Rejected as refused:
+            if not declares or not chart.is_about_declaring(refused):
                 raise
         self._sources.forget(session)
         self._sources.ready(session)
         return calls.write(session, wire.TRANSACTIONS, body)
 
-    def _told(self, answer: Mapping[str, Any], group: Mapping[str, Deal]) -> dict[str, AdapterError | None]:
+    def _told(self, answer: Mapping[str, Any], group: Mapping[str, Deal]) -> Outcomes:
         """By what the answer says of each. Open: that it says anything."""
         told = {wire.told_id(row): row for row in calls.rows(answer, "transactions")}
         if not told and "transactions" not in answer and self._forms.silent == "written":
@@ -333,6 +336,19 @@ class Sent:
         with self._lock:
             if mark in self._known and time.monotonic() - self._known[mark][1] > SETTLES.total_seconds():
                 del self._known[mark]
+
+
+def _checked(items: Sequence[Item], check: Callable[[Item], None]) -> tuple[Outcomes, list[Item]]:
+    """What is refused before anything is sent, and the rest."""
+    refused: Outcomes = {}
+    good = []
+    for one in items:
+        try:
+            check(one)
+            good.append(one)
+        except InvoiceRefused as reason:
+            refused[one.mark] = reason
+    return refused, good
 
 
 def _halves(group: Mapping[str, Deal]) -> list[Mapping[str, Deal]]:

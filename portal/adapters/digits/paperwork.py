@@ -26,7 +26,7 @@ NO_CENTS = frozenset(
 )  # fmt: skip
 MILLS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 MOST_MINOR = 10**15 - 1  # beyond it a JSON number is not safe everywhere
-INVOICE_MARK = re.compile(r"Invoice (?P<number>.*) \(Counterpart (?P<mark>[^\s()]+)\)")
+INVOICE_MARK = re.compile(r"Invoice (?P<number>.*), due (?P<due>\d{4}-\d{2}-\d{2}) \(Counterpart (?P<mark>[^\s()]+)\)")
 PAYMENT_MARK = re.compile(r"Payment \(Counterpart (?P<mark>[^\s()]+) on (?P<invoice>[^\s()]+)\)")
 # What in Digits' words points to a cause. Open: all of its words, so this only ever chooses the advice beside them.
 CAUSES = (
@@ -67,11 +67,11 @@ def major(minors: int, currency: str) -> Decimal:
 
 def invoice(one: InvoiceOut, declared: Declared, forms: Readings) -> dict[str, Any]:
     """Raises `InvoiceRefused` for what Digits could not keep as it is meant."""
-    _check(one, declared)
+    _check_places(one, declared)
     who = counterparty(one.customer_key, one.customer_id, forms)
     entries = [_line(line, one, declared, who) for line in one.lines if line.net]
     entries += _taxes(one, declared, who)
-    description = f"Invoice {one.number} (Counterpart {one.mark})"
+    description = f"Invoice {one.number}, due {one.due_on.isoformat()} (Counterpart {one.mark})"
     entries.append(_entry(one.total, one.currency, "Debit", chart.RECEIVABLE, description, who))
     keys = forms.annotation
     return {
@@ -84,16 +84,11 @@ def invoice(one: InvoiceOut, declared: Declared, forms: Readings) -> dict[str, A
 
 def payment(one: PaymentOut, declared: Declared, forms: Readings) -> dict[str, Any]:
     """Raises `InvoiceRefused`."""
-    if one.amount <= 0:
-        raise _amount(f"A payment of {one.amount} {one.currency} cannot be written to {NAME}.")
-    if not one.invoice_key:
-        raise InvoiceRefused(f"{NAME} takes payments on invoices that came from here only.")
     if one.into_id not in declared.labels:
         raise InvoiceRefused(
             f"Choose the account in {NAME} that payments go to: the one chosen is not there.",
             cause=Cause.ACCOUNT_NOT_VALID,
         )
-    _check_words(one.mark)
     who = counterparty(one.customer_key, one.customer_id, forms)
     description = f"Payment (Counterpart {one.mark} on {one.invoice_key})"
     return {
@@ -148,12 +143,32 @@ def _transaction(mark: str, day: date, who: dict[str, Any], forms: Readings) -> 
     }
 
 
-def _check(one: InvoiceOut, declared: Declared) -> None:
-    _check_words(one.mark)
-    if one.total <= 0:
+def check_invoice(one: InvoiceOut, number_length: int) -> None:
+    """What can be told without asking Digits. Raises `InvoiceRefused`."""
+    _check_mark(one.mark)
+    if len(one.number) > number_length:
+        raise InvoiceRefused(
+            f"The number {one.number[:40]}… is longer than the {number_length} characters it can have."
+        )
+    if not one.total > 0:
         raise _amount(f"An invoice of {one.total} {one.currency} cannot be written to {NAME}: it has to be above zero.")
+    for line in one.lines:
+        minor(line.net, one.currency)
+        minor(line.tax, one.currency)
     if sum((line.net + line.tax for line in one.lines), Decimal(0)) != one.total:
         raise _amount("The lines of this invoice do not add up to its total.")
+
+
+def check_payment(one: PaymentOut) -> None:
+    """What can be told without asking Digits. Raises `InvoiceRefused`."""
+    _check_mark(one.mark)
+    if minor(one.amount, one.currency) <= 0:
+        raise _amount(f"A payment of {one.amount} {one.currency} cannot be written to {NAME}.")
+    if not one.invoice_key:
+        raise InvoiceRefused(f"{NAME} takes payments on invoices that came from here only.")
+
+
+def _check_places(one: InvoiceOut, declared: Declared) -> None:
     if any(line.tax for line in one.lines) and not declared.tax:
         raise InvoiceRefused(
             f"{NAME} has no category of liabilities that tax can be booked to. Add one there, for instance Sales Tax.",
@@ -167,7 +182,7 @@ def _check(one: InvoiceOut, declared: Declared) -> None:
         )
 
 
-def _check_words(mark: str) -> None:
+def _check_mark(mark: str) -> None:
     if not mark or re.search(r"[\s()]", mark):
         raise InvoiceRefused("Its mark cannot be written.")
 

@@ -330,7 +330,7 @@ class VendorSession:
         """The Date header is stamped when the answer starts, however long it took to prepare and to arrive."""
         try:
             theirs = parsedate_to_datetime(reply.headers.get("date", ""))
-        except (ValueError, IndexError, TypeError):
+        except (ValueError, IndexError, TypeError):  # no date, or none that can be read: what was known of it stays
             return
         if theirs.tzinfo is not None:
             self._skew = theirs - (self._now() - timedelta(seconds=reply.download_seconds))

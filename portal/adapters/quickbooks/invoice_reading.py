@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from portal.adapters.exact import amount
 from portal.adapters.quickbooks import marks, reading
+from portal.adapters.quickbooks.exact import amount
 from portal.adapters.quickbooks.replies import Plain
 from portal.adapters.values import NotUnderstood, items, line, lines, quarantined
 from portal.domain.records import (

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from portal.adapters.base import Session, UnexpectedReply
-from portal.adapters.exact import amount
 from portal.adapters.quickbooks import asking, reading
 from portal.adapters.quickbooks.company import Company
+from portal.adapters.quickbooks.exact import amount
 from portal.adapters.quickbooks.invoice_bodies import TAXED, UNTAXED
 from portal.adapters.quickbooks.queries import ANY_STATE
 from portal.adapters.quickbooks.replies import NAME, Plain
@@ -53,31 +52,37 @@ def _items(session: Session) -> list[ListEntry]:
 
 
 def _taxes(session: Session, company: Company) -> list[ListEntry]:
-    """A code's percentage is that of its sales rates together."""
+    """A code's percentage is that of its sales rates together; of those for purchases where it has no others."""
     rates = {line(raw, "Id"): amount(raw, "RateValue") for raw in _all(session, "TaxRate")}
     found = []
     for raw in _all(session, "TaxCode"):
         remote_id = line(raw, "Id")
-        sales = raw.get("SalesTaxRateList")
-        named = items(sales, "TaxRateDetail") if isinstance(sales, dict) else []
-        parts = [
-            rates.get(line(one["TaxRateRef"], "value")) for one in named if isinstance(one.get("TaxRateRef"), dict)
-        ]
-        percent = sum((part for part in parts if part is not None), Decimal(0)) if parts and None not in parts else None
+        sales = _rates(raw, "SalesTaxRateList")
+        parts = [rates.get(one) for one in sales or _rates(raw, "PurchaseTaxRateList")]
+        known = [part for part in parts if part is not None]
+        percent = sum(known, Decimal(0)) if parts and len(known) == len(parts) else None
         if remote_id == UNTAXED:
             percent = Decimal(0)
-        found.append(_entry(ListKind.TAX, raw, line(raw, "Name"), _why_no_sale(remote_id, parts, company), percent))
+        found.append(_entry(ListKind.TAX, raw, line(raw, "Name"), _why_no_sale(remote_id, sales, company), percent))
     return found
 
 
-def _why_no_sale(remote_id: str, parts: list[Any], company: Company) -> str:
+def _rates(raw: Plain, name: str) -> list[str]:
+    """The rates of a code, by identifier."""
+    listed = raw.get(name)
+    named = items(listed, "TaxRateDetail") if isinstance(listed, dict) else []
+    references = [one["TaxRateRef"] for one in named if isinstance(one.get("TaxRateRef"), dict)]
+    return [line(reference, "value") for reference in references]
+
+
+def _why_no_sale(remote_id: str, sales: list[str], company: Company) -> str:
     if remote_id == UNTAXED:
         return ""
     if remote_id == TAXED:
         return "" if company.works_out_tax else "Choose the tax itself: QuickBooks does not work it out here."
     if company.is_us and company.works_out_tax:
         return "QuickBooks works out the tax itself: choose TAX or NON."
-    return "" if parts else "It has no rate for sales."
+    return "" if sales else "It has no rate for sales."
 
 
 def _terms(session: Session) -> list[ListEntry]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 LONGEST = 4000  # characters the vendor takes
-SIGN = re.compile(r"\[counterpart ([^\]\s]+)\]")
+SIGN = re.compile(r"\[counterpart ([^\]\n]+)\]")
 REFERENCE = re.compile(r"^Reference: (.+)$", re.MULTILINE)
 VOIDED = "voided"
 

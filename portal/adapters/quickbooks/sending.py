@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portal.adapters.base import Rejected, Session, Unknown
-from portal.adapters.exact import exact_json
 from portal.adapters.http import BATCH_WRITE, QUICK, Patience
+from portal.adapters.quickbooks.exact import exact_json
 from portal.adapters.quickbooks.replies import (
     NAME,
     VERSION,

@@ -37,6 +37,8 @@ def read(headers: Mapping[str, str], body: bytes, secret: str) -> list[LedgerEve
     try:
         found = json.loads(body.decode("utf-8-sig"), object_pairs_hook=no_twins)
         listed = found["events"]
+        if not isinstance(listed, list):
+            raise NotUnderstood("Its events are no list.")
         return [_event(one) for one in listed]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, NotUnderstood, BadText) as reason:
         raise WebhookRefused("The body is not what Xero sends.") from reason

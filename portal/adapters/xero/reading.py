@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tzlocal.windows_tz import win_tz
+from babel.core import get_global
 
 from portal.adapters.base import AdapterError, Rejected, UnexpectedReply
 from portal.adapters.http import Reply
@@ -43,7 +43,7 @@ STREET_LINES = ("AddressLine1", "AddressLine2", "AddressLine3", "AddressLine4")
 STAMP = re.compile(r"/?Date\((-?\d{1,15})(?:[-+]\d{4})?\)/?")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = range(1900, 2200)  # a stamp beyond is none; at the very ends no zone can be reckoned with
-ZONES = {re.sub(r"[ .]", "", name).upper(): zone for name, zone in win_tz.items()}
+ZONES = {re.sub(r"[ .]", "", name).upper(): zone for name, zone in get_global("windows_zone_mapping").items()}
 
 
 class NothingChanged(AdapterError):

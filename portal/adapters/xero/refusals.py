@@ -12,8 +12,8 @@ from portal.adapters.ledger import InvoiceRefused
 from portal.adapters.xero.reading import NAME
 from portal.domain.records import Cause
 
-# In this order: of several reasons the one that has to be mended first. A rate that does not exist brings the sentence
-# about rate and account along, and a number in use means that something may be there already.
+# In this order: of several reasons the one that has to be mended first. An account or a rate that cannot be used brings
+# the sentence about rate and account along, and a number in use means that something may be there already.
 WORDS: tuple[tuple[Cause, str], ...] = (
     (Cause.NUMBER_USED, r"invoice (?:#|number).*unique|invoice (?:#|number).*(?:already|in use)"),
     (Cause.CUSTOMER_GONE, r"contact.*(?:archived|un-?archive|not be found|does not exist|deleted|merged)"),
@@ -21,10 +21,10 @@ WORDS: tuple[tuple[Cause, str], ...] = (
     (Cause.NAME_TAKEN, r"contact name .* already assigned"),
     (Cause.PERIOD_LOCKED, r"lock date|period is locked|locked period|end of year lock"),
     (Cause.CURRENCY, r"not subscribed to currency|currency.*(?:not|invalid)|currencycode"),
+    (Cause.ACCOUNT_NOT_VALID, r"not a valid code|account (?:must be valid|could not be found|is not of type)"),
     (Cause.TAX_MISSING, r"taxtype code .* does not exist|taxtype field is mandatory|tax rate must be valid"),
     (Cause.TAX_NOT_ALLOWED, r"taxtype code .* cannot be used with account"),
-    (Cause.ACCOUNT_NOT_VALID, r"account code|account must be valid|account could not be found|account is not of type"),
-    (Cause.ACCOUNT_NOT_VALID, r"not enabled for payments"),
+    (Cause.ACCOUNT_NOT_VALID, r"account code|not enabled for payments"),
     (Cause.AMOUNT_NOT_ALLOWED, r"line (?:total|amount)|document total|quantity|unit ?amount|payment amount|discount"),
 )  # fmt: skip
 PATTERNS = tuple((cause, re.compile(words, re.IGNORECASE)) for cause, words in WORDS)

@@ -25,12 +25,16 @@ from portal.adapters.base import (
 )
 from portal.adapters.http import LONG_LIST, Dialect, Transport
 from portal.adapters.xero_sign_in import SETTINGS, XeroSignIn
-from portal.adapters.xpm import reading, writing
+from portal.adapters.xpm import jobs, reading, writing
 from portal.adapters.xpm.reading import Form
 from portal.adapters.xpm.xml_form import NAME, Plain
 from portal.domain.records import (
     AccountRecord,
     ClientRecord,
+    JobCategory,
+    JobOut,
+    JobRecord,
+    JobTemplate,
     NamedRecord,
     NewRecord,
     Quarantined,
@@ -50,7 +54,7 @@ INFO = AppInfo(
     # as well, which Xero no longer lists and might refuse together with everything else; so it is not asked for, and
     # those two lists are left out when the vendor says no.
     scopes=(
-        "offline_access", "openid", "profile", "email", "practicemanager.client", "practicemanager.job.read",
+        "offline_access", "openid", "profile", "email", "practicemanager.client", "practicemanager.job",
         "practicemanager.staff.read",
     ),
     client_fields=MappingProxyType({
@@ -90,6 +94,8 @@ INFO = AppInfo(
         "It does not call when something changes: changes arrive with the nightly sync or when you press Sync.",
         "A client archived there cannot be brought back from here; do that in Xero Practice Manager.",
         "Archiving or merging on one side changes nothing on the other.",
+        "Jobs are set up there when a proposal is accepted and not changed from here afterwards. A connection that was "
+        "made when the portal only read jobs has to be made again first.",
     ),
     new_clients=(Moment.ACCEPTANCE,),
     staff_linking=True,
@@ -98,7 +104,7 @@ INFO = AppInfo(
         "Client status",
         "Custom fields",
         "Tax numbers and financial data",
-        "Jobs, quotes and documents",
+        "Quotes, documents, and jobs once they are set up",
     ),
 )  # fmt: skip
 
@@ -121,7 +127,7 @@ class Xpm:
             base_url=api_url,
             headers=self._headers,
             words=reading.words,
-            lasting=("AuthorizationUnsuccessful",),
+            lasting=(reading.NOT_GRANTED,),
         )
 
     def authorize_url(
@@ -198,11 +204,35 @@ class Xpm:
         staff = reading.staff(self._form, session.get(f"{writing.ROOT}/staff.api/list", check=self._form.check))
         return Reference(
             staff=tuple(staff),
-            lists={
-                CATEGORIES: tuple(self._list(session, "category.api", "Categories", "Category", CATEGORIES)),
-                TEMPLATES: tuple(self._list(session, "template.api", "Templates", "Template", TEMPLATES)),
-            },
+            lists={CATEGORIES: tuple(self._categories(session)), TEMPLATES: tuple(self._templates(session))},
         )
+
+    def fetch_job_choices(self, session: Session) -> tuple[tuple[JobTemplate, ...], tuple[JobCategory, ...]]:
+        """XPM tells what templates are called, not which tasks they hold."""
+        return (
+            tuple(JobTemplate(one.remote_id, one.name) for one in self._templates(session)),
+            tuple(JobCategory(one.remote_id, one.name) for one in self._categories(session)),
+        )
+
+    def create_job(self, session: Session, job: JobOut) -> JobRecord:
+        return jobs.create(session, self._form, job)
+
+    def find_jobs(
+        self, session: Session, client_remote_id: str, *, mark: str = "", order_number: str = ""
+    ) -> list[JobRecord]:
+        found = jobs.of_client(session, self._form, client_remote_id)
+        if mark:
+            return [one for one in found if one.mark == mark]
+        return [one for one in found if not order_number or one.order_number == order_number]
+
+    def finish_job(self, session: Session, found: JobRecord, job: JobOut) -> JobRecord:
+        return jobs.finish(session, self._form, found, job)
+
+    def _categories(self, session: Session) -> list[NamedRecord]:
+        return self._list(session, "category.api", "Categories", "Category", CATEGORIES)
+
+    def _templates(self, session: Session) -> list[NamedRecord]:
+        return self._list(session, "template.api", "Templates", "Template", TEMPLATES)
 
     def _list(self, session: Session, api: str, many: str, one: str, what: str) -> list[NamedRecord]:
         """A list the vendor may keep from us while the rest works: then empty, and noted in `session.not_granted`."""

@@ -28,7 +28,8 @@ ELEMENTS = (
     "ProvisionalTaxBasis", "ProvisionalTaxRatio", "SignedTaxAuthority", "TaxAgent", "AgencyStatus", "ReturnType",
     "PrepareActivityStatement", "PrepareTaxReturn", "ActiveAtoClient", "ClientCode", "BranchNumber",
     "AutoBasOptInCriteria", "Groups", "Salutation", "Addressee", "Mobile", "Position", "IsPrimary", "WebUrl", "Client",
-    "Contact", "Status", "ErrorDescription",
+    "Contact", "Status", "ErrorDescription", "Job", "Jobs", "Description", "State", "ClientOrderNumber", "Manager",
+    "Partner", "Assigned",
 )  # fmt: skip
 XML_NAMES = {name.lower(): name for name in ELEMENTS}
 DECODER = json.JSONDecoder(

@@ -30,6 +30,7 @@ from portal.domain.text import BadText, clean, clean_line
 
 RAW_KEPT = 20_000  # characters of a record that could not be understood
 YES, NO = ("yes", "true"), ("no", "false", "")
+NOT_GRANTED = "AuthorizationUnsuccessful"  # of a 401: the sign-in is fine, its scopes do not reach this
 # Texts seen with status 200 or 404 for an identifier XPM does not know ("Invalid job identifier", say).
 UNKNOWN_RECORD = ("identifier", "not found", "does not exist", "no longer exists")
 
@@ -86,7 +87,7 @@ def words(reply: Reply) -> str:
         return error_words(reply)
     try:
         return str(xml_form.document(reply).get("ErrorDescription") or "")
-    except UnexpectedReply:
+    except UnexpectedReply:  # a refusal nobody can read is still a refusal; its status says enough
         return ""
 
 
@@ -160,7 +161,7 @@ def named(form: Form, reply: Reply, many: str, one: str) -> list[NamedRecord]:
     ]
 
 
-def not_there_if_unknown(call: Callable[[], Plain]) -> Plain:
+def not_there_if_unknown(call: Callable[[], Plain], what: str = "this client") -> Plain:
     """An unknown identifier is answered with 404 or with 200 and ERROR; nobody is sure. Both become `NotThere`."""
     try:
         return call()
@@ -169,9 +170,7 @@ def not_there_if_unknown(call: Callable[[], Plain]) -> Plain:
     except Rejected as refusal:
         text = refusal.vendor_text.lower()
         if refusal.status == 200 and any(word in text for word in UNKNOWN_RECORD):
-            raise NotThere(
-                f"{NAME} does not know this client.", status=200, vendor_text=refusal.vendor_text
-            ) from refusal
+            raise NotThere(f"{NAME} does not know {what}.", status=200, vendor_text=refusal.vendor_text) from refusal
         raise
 
 

@@ -133,7 +133,11 @@ def _list(element: etree._Element) -> list[Plain]:
     return [{leaf.tag: leaf.text for leaf in child} for child in element]
 
 
-# Elements of a client that hold more than text. Notes and relationships are never read.
+def _trees(element: etree._Element) -> list[Plain]:
+    return [plain(child) for child in element]
+
+
+# Elements of a client or job that hold more than text. Notes and relationships are never read.
 SHAPES: dict[Any, Callable[[etree._Element], Any]] = {
     "AccountManager": _leaves,
     "JobManager": _leaves,
@@ -142,6 +146,8 @@ SHAPES: dict[Any, Callable[[etree._Element], Any]] = {
     "AutoBasOptInCriteria": _leaves,
     "Contacts": _list,
     "Groups": _list,
+    "Jobs": _trees,
+    "Assigned": _list,
 }
 
 
@@ -199,7 +205,7 @@ def _look_before(reply: Reply) -> None:
     parser = DefusedXMLParser(target=_UntilRoot(), encoding="utf-8", forbid_dtd=True)
     try:
         parser.feed(reply.rewound().read(PROLOG))
-    except _Begun:
+    except _Begun:  # the root has come, and nothing forbidden before it
         return
     except DefusedXmlException as error:
         raise UnexpectedReply(

@@ -41,6 +41,7 @@ class ClientLink(db.Model):
     state: Mapped[LinkState] = mapped_column(default=LinkState.LINKED)
     broken_why: Mapped[str] = mapped_column(default="")  # archived, deleted, vanished
     made_by: Mapped[str] = mapped_column(default="name")  # name, import, person, created
+    created_as: Mapped[str | None]  # the key a record was created under from here, by which some apps know it for ever
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     agreed: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
     agreed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

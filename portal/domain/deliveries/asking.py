@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.db import db
 from portal.domain import activity, connections
 from portal.domain.activity import Actor, Verb
-from portal.domain.apps import Connection, ConnectionState
+from portal.domain.apps import ClientLink, Connection, ConnectionState, LinkState
 from portal.domain.deliveries.keys import first_key
 from portal.domain.deliveries.models import Delivery, DeliveryState, Job
 from portal.domain.invoices.models import Invoice, Payment
@@ -150,6 +150,27 @@ def wake(
         .execution_options(synchronize_session="fetch")
     )
     return int(woken.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has a rowcount
+
+
+def wake_linked(now: datetime) -> int:
+    """Customers have come, in whatever way: a sync linked them, a person did, a broken link works again. Gives how many
+    deliveries that waited for one are tried now."""
+    linked = exists().where(
+        ClientLink.connection_id == Delivery.connection_id, ClientLink.client_id == Delivery.client_id,
+        ClientLink.state == LinkState.LINKED,
+    )  # fmt: skip
+    waiting = or_(
+        Delivery.state == DeliveryState.ASKS, and_(Delivery.state == DeliveryState.WAITING, Delivery.next_at > now)
+    )
+    ids = list(db.session.scalars(select(Delivery.id).where(waiting, Delivery.cause == "customer", linked)))
+    if ids:  # else nobody has to wait for the right to write
+        db.session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(ids), waiting)
+            .values(state=DeliveryState.WAITING, next_at=now, cause="", reason="")
+            .execution_options(synchronize_session=False)
+        )
+    return len(ids)
 
 
 def wake_payments(connection_id: int, invoice_ids: Collection[int], now: datetime) -> None:

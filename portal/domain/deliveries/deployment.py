@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -99,13 +99,15 @@ def deployment(invoice: Invoice) -> Deployment:
     if not rows:
         return Deployment(Standing.OFF)
     first, *others = (_of_delivery(row) for row in rows)
-    return Deployment(**{**_as_dict(first), "others": tuple(others)})
+    return replace(first, others=tuple(others))
 
 
 def standings(invoice_ids: list[int]) -> dict[int, tuple[Standing, str]]:
     """For lists: invoice -> how it stands and why not; those with no delivery are left out (Off). One query."""
+    if not invoice_ids:
+        return {}
     query = select(Delivery.invoice_id, Delivery.state, Delivery.reason).where(Delivery.invoice_id.in_(invoice_ids))
-    rows = db.session.execute(query.order_by(Delivery.id)) if invoice_ids else []
+    rows = db.session.execute(query.order_by(Delivery.id)).all()
     return {row.invoice_id: (STANDINGS[DeliveryState(row.state)], row.reason) for row in rows}
 
 
@@ -160,7 +162,3 @@ def link_of(client_id: int, connection_id: int) -> ClientLink | None:
     return db.session.scalar(
         select(ClientLink).where(ClientLink.connection_id == connection_id, ClientLink.client_id == client_id)
     )
-
-
-def _as_dict(one: Deployment) -> dict[str, object]:
-    return {name: getattr(one, name) for name in Deployment.__dataclass_fields__}

@@ -3,6 +3,9 @@
 The one invariant: an issued invoice never changes its lines, amounts or mark; everything else about it is derived.
 """
 
+from portal.domain.invoices.bulk import Outcome, mark_many_paid, void_many
+from portal.domain.invoices.export import csv
+from portal.domain.invoices.finding import by_ids, by_number, get, of_client, search
 from portal.domain.invoices.issuing import (
     AlreadyBilled,
     CannotIssue,
@@ -10,6 +13,7 @@ from portal.domain.invoices.issuing import (
     issue,
     mark_of,
 )
+from portal.domain.invoices.listed import CAP, PAGE, Page, Row, Sum, Totals, ids, listing, totals
 from portal.domain.invoices.models import (
     IS_OPEN,
     Invoice,
@@ -37,13 +41,85 @@ from portal.domain.invoices.paying import (
     reverse_payment,
     set_unpaid,
 )
+from portal.domain.invoices.printed import PdfFacts, PrintedLine, PrintedTax, pdf_facts
 from portal.domain.invoices.standing import InvoiceStatus, Standing, status, status_of
+from portal.domain.invoices.view import (
+    DEPLOYMENT_WORDS,
+    SOURCE_WORDS,
+    STANDING_WORDS,
+    Filters,
+    Key,
+    Sort,
+    filters_from,
+    key_from,
+)
 from portal.domain.invoices.voiding import REASONS, CannotVoid, Voided, deleted_there, void, voided_there
 
 __all__ = [
-    "IS_OPEN", "METHODS", "REASONS", "AlreadyBilled", "CannotIssue", "CannotSettle", "CannotVoid", "Invoice",
-    "InvoiceLine", "InvoiceStatus", "Noted", "NumberSeries", "NumberUsed", "Payment", "Source", "Standing", "Voided",
-    "change_series", "currency_of", "day_text", "deleted_there", "issue", "mark_of", "mark_paid", "next_number",
-    "note_payment", "payment_of", "rename_number", "reverse_payment", "set_unpaid", "status", "status_of", "take_next",
-    "take_number", "void", "voided_there",
+    "CAP",
+    "DEPLOYMENT_WORDS",
+    "IS_OPEN",
+    "METHODS",
+    "PAGE",
+    "REASONS",
+    "SOURCE_WORDS",
+    "STANDING_WORDS",
+    "AlreadyBilled",
+    "CannotIssue",
+    "CannotSettle",
+    "CannotVoid",
+    "Filters",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceStatus",
+    "Key",
+    "Noted",
+    "NumberSeries",
+    "NumberUsed",
+    "Outcome",
+    "Page",
+    "Payment",
+    "PdfFacts",
+    "PrintedLine",
+    "PrintedTax",
+    "Row",
+    "Sort",
+    "Source",
+    "Standing",
+    "Sum",
+    "Totals",
+    "Voided",
+    "by_ids",
+    "by_number",
+    "change_series",
+    "csv",
+    "currency_of",
+    "day_text",
+    "deleted_there",
+    "filters_from",
+    "get",
+    "ids",
+    "issue",
+    "key_from",
+    "listing",
+    "mark_many_paid",
+    "mark_of",
+    "mark_paid",
+    "next_number",
+    "note_payment",
+    "of_client",
+    "payment_of",
+    "pdf_facts",
+    "rename_number",
+    "reverse_payment",
+    "search",
+    "set_unpaid",
+    "status",
+    "status_of",
+    "take_next",
+    "take_number",
+    "totals",
+    "void",
+    "void_many",
+    "voided_there",
 ]  # fmt: skip

@@ -10,8 +10,7 @@ from sqlalchemy.orm import selectinload
 
 from portal.db import db
 from portal.domain.clients import Client
-from portal.domain.invoices import listing
-from portal.domain.invoices.listing import Row
+from portal.domain.invoices.listed import PAGE, Row, listing
 from portal.domain.invoices.models import Invoice
 from portal.domain.invoices.view import Filters
 
@@ -34,13 +33,13 @@ def by_number(number: str) -> Invoice | None:
     return db.session.scalar(select(Invoice).where(Invoice.number == number))
 
 
-def of_client(client: Client, *, as_of: date, with_voided: bool = False, limit: int = listing.PAGE) -> list[Row]:
+def of_client(client: Client, *, as_of: date, with_voided: bool = False, limit: int = PAGE) -> list[Row]:
     """The client's invoices, newest first (IN-01); one more than `limit` when there are more."""
     view = Filters(client=client.id, with_voided=with_voided)
-    return listing.listing(view, as_of=as_of, limit=limit + 1).rows
+    return listing(view, as_of=as_of, limit=limit + 1).rows
 
 
 def search(words: str, *, as_of: date, limit: int = SUGGESTED) -> list[Row]:
     """The newest invoices of this number, or of clients who answer to the words; none for no words."""
     view = Filters(words=words.strip())
-    return listing.listing(view, as_of=as_of, limit=limit).rows if view.words else []
+    return listing(view, as_of=as_of, limit=limit).rows if view.words else []

@@ -49,6 +49,7 @@ class Invoice(db.Model):
         Index("ix_invoice_client", "client_id", "issued_on", "id"),
         Index("ix_invoice_issued", "issued_on", "id"),
         Index("ix_invoice_due", "due_on", "id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+        Index("ix_invoice_total", "total", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

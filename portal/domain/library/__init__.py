@@ -12,6 +12,7 @@ from portal.domain.library.models import (
     TaxRate,
 )
 from portal.domain.library.services import (
+    PAGE,
     BadService,
     StaleService,
     archive_service,
@@ -36,8 +37,8 @@ from portal.domain.library.taxes import (
 )
 
 __all__ = [
-    "BadService", "BillingType", "CadenceUnit", "PriceType", "RateTaken", "Service", "ServiceFacts", "StaleService",
-    "TaxRate", "add_tax_rate", "archive_service", "check_price", "create_service", "default_tax_rate", "edit_service",
-    "every_service", "get_service", "has_services", "make_default", "retire", "services", "services_named", "tax_rate",
-    "tax_rates", "unarchive_service",
+    "PAGE", "BadService", "BillingType", "CadenceUnit", "PriceType", "RateTaken", "Service", "ServiceFacts",
+    "StaleService", "TaxRate", "add_tax_rate", "archive_service", "check_price", "create_service", "default_tax_rate",
+    "edit_service", "every_service", "get_service", "has_services", "make_default", "retire", "services",
+    "services_named", "tax_rate", "tax_rates", "unarchive_service",
 ]  # fmt: skip

@@ -49,7 +49,7 @@ from portal.domain.proposals.drafting import (
     remove_line,
 )
 from portal.domain.proposals.figures import LineFigure, Part, When, figure, parts, shortest
-from portal.domain.proposals.listing import Outcome, has_proposals, listing, outcome
+from portal.domain.proposals.listing import Outcome, clients_called, has_proposals, listing, outcome
 from portal.domain.proposals.offering import (
     NotReady,
     behind,
@@ -68,8 +68,8 @@ __all__ = [
     "MOST_LINES", "MOST_OPTIONS", "OPEN_FOR", "Acceptance", "AlreadyAccepted", "BadChoice", "Changed", "Choice",
     "Frozen", "Grouping", "LineFigure", "NotReady", "Outcome", "Part", "Proposal", "ProposalLine", "ProposalState",
     "Signer", "StaleProposal", "Starts", "TooLate", "When", "accept", "add_line", "behind", "changeable",
-    "content_of", "default_choice", "digest_of", "draft", "due_to_expire", "duplicate", "edit", "edit_line", "expire",
-    "figure", "follow_last_day", "get", "has_proposals", "is_over", "is_taken", "label", "line_of", "listing",
-    "mark_lost", "move_line", "new_link", "note_seen", "outcome", "parts", "put_out", "remove_line", "revoke",
-    "settled", "shortest", "shown_as_accepted", "taken_lines", "the_client_as",
+    "clients_called", "content_of", "default_choice", "digest_of", "draft", "due_to_expire", "duplicate", "edit",
+    "edit_line", "expire", "figure", "follow_last_day", "get", "has_proposals", "is_over", "is_taken", "label",
+    "line_of", "listing", "mark_lost", "move_line", "new_link", "note_seen", "outcome", "parts", "put_out",
+    "remove_line", "revoke", "settled", "shortest", "shown_as_accepted", "taken_lines", "the_client_as",
 ]  # fmt: skip

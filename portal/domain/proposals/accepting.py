@@ -42,7 +42,8 @@ class Signer:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What came of it: for the page that follows, and for the shells that carry it on."""
+    """What came of it: for the page that follows, and for the shells that carry it on. `deliveries`: of invoices and
+    jobs."""
 
     proposal: Proposal
     invoices: list[Invoice]
@@ -74,6 +75,8 @@ def accept(
 
     Raises `AlreadyAccepted`, `TooLate`, `Changed`, `BadChoice`, and what `invoices.issue` raises.
     """
+    from portal.domain import deliveries  # it imports this package
+
     firm = people.the_firm()
     if firm is None:
         raise TooLate
@@ -99,7 +102,8 @@ def accept(
     going = _into_apps(client, by=by, now=now)
     sent = deploying.put_down(held, services, by=by, now=now)
     db.session.flush()
-    return Acceptance(held, made, going, sent)
+    parcels = [*sent, *(one for invoice in made for one in deliveries.of(invoice))]
+    return Acceptance(held, made, going, parcels)
 
 
 def the_client_as(signer: Signer) -> Actor:

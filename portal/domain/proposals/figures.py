@@ -55,6 +55,7 @@ class Part:
     net: Decimal
     tax: Decimal
     lines: tuple[str, ...]
+    taxes: tuple[tuple[str, Decimal], ...] = ()  # by the name of the rate, in the order they are met
     every: int = 0
     cadence: str = ""
     is_open: bool = False
@@ -89,7 +90,8 @@ def parts(content: Content, choice: Choice) -> list[Part]:
         most = _total(one.most, currency).total if one.has_range else None
         found.append(
             Part(
-                order[key[0]], sums.net, sums.tax, tuple(one.names), key[1], key[2],
+                order[key[0]], sums.net, sums.tax, tuple(one.names),
+                tuple((rate.rate, rate.tax) for rate in sums.rates if rate.tax), key[1], key[2],
                 is_open=one.is_open, total_to=most,
             )
         )  # fmt: skip
@@ -160,7 +162,7 @@ def _as_line(line: Line, content: Content, price: Decimal) -> money.Line:
         return money.Line(quantity, Decimal(0))
     off, is_percent = billing.discounts_together(
         quantity, price, Decimal(line["discount"]), line["discount_is_percent"], Decimal(content["discount"]),
-        currency,
+        money.places(currency),
     )  # fmt: skip
     amount = money.discount_of(quantity, price, off, is_percent, currency)
     return money.Line(quantity, price, amount, Decimal(line["tax_percent"]), line["tax"])
@@ -168,7 +170,7 @@ def _as_line(line: Line, content: Content, price: Decimal) -> money.Line:
 
 def _deposit(line: Line, net: Decimal, currency: str) -> Decimal:
     held = Decimal(line["deposit"]) if line["deposit"] is not None else None
-    return billing.deposit_of(net, held, currency)
+    return billing.deposit_of(net, held, money.places(currency))
 
 
 def _total(lines: list[money.Line], currency: str) -> money.Totals:

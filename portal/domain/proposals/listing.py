@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import contains_eager, selectinload
 
 from portal.db import db
+from portal.domain import client_search
 from portal.domain.clients import Client
 from portal.domain.proposals.models import Proposal, ProposalLine, ProposalState
 from portal.domain.text import fold
@@ -62,6 +63,15 @@ def listing(
                 )
             )
     return list(db.session.scalars(query))
+
+
+def clients_called(words: str, limit: int = 20) -> list[Client]:
+    """Whom a proposal could be for: clients outside the archive that these words find, by name."""
+    found = client_search.matching(words, Client.id)
+    if found is None:
+        return []
+    query = select(Client).where(found, Client.archived_at.is_(None)).order_by(Client.name_key, Client.id)
+    return list(db.session.scalars(query.limit(limit)))
 
 
 def has_proposals() -> bool:

@@ -21,6 +21,7 @@ from portal.domain.records.clients import (
     StaffRef,
     client_from_json,
 )
+from portal.domain.records.jobs import JobCategory, JobOut, JobRecord, JobTemplate
 from portal.domain.records.ledger import (
     Cause,
     InvoiceLineOut,
@@ -49,6 +50,10 @@ __all__ = [
     "InvoiceLineOut",
     "InvoiceOut",
     "InvoiceState",
+    "JobCategory",
+    "JobOut",
+    "JobRecord",
+    "JobTemplate",
     "LedgerEvent",
     "LedgerInvoice",
     "LedgerLine",

@@ -26,6 +26,7 @@ from portal.domain.schedule.coming import (
     due_clients,
     due_items,
     find,
+    forget_problem,
     has_due,
     hold,
     look,
@@ -34,6 +35,7 @@ from portal.domain.schedule.coming import (
     open_items,
     overdue,
     problems,
+    service_of,
     services_of,
     upcoming,
 )
@@ -61,10 +63,11 @@ from portal.domain.schedule.starting import (
 )
 
 __all__ = [
-    "EDITABLE", "IS_OPEN", "BillingItem", "Cadence", "ClientService", "Coming", "ItemState", "NotOpen", "NotRunning", "PastDay",
-    "PayBy", "StaleItem", "add_item", "add_service", "amount_of", "cancel_item", "cancelled", "coming_of",
+    "EDITABLE", "IS_OPEN", "BillingItem", "Cadence", "ClientService", "Coming", "ItemState", "NotOpen", "NotRunning",
+    "PastDay", "PayBy", "StaleItem", "add_item", "add_service", "amount_of", "cancel_item", "cancelled", "coming_of",
     "currency_of", "delay", "discount_with", "due_clients", "due_items", "edit_item", "edit_service", "end_finished",
-    "end_service", "find", "firm_currency", "has_due", "hold", "look", "make_manual", "manual", "materialise", "note_problem",
-    "open_items", "overdue", "pause", "problems", "reference_of", "reopen_item", "restart_service", "resume",
-    "schedule_item", "schedule_items", "services_of", "start_services", "today", "upcoming",
+    "end_service", "find", "firm_currency", "forget_problem", "has_due", "hold", "look", "make_manual", "manual",
+    "materialise", "note_problem", "open_items", "overdue", "pause", "problems", "reference_of", "reopen_item",
+    "restart_service", "resume", "schedule_item", "schedule_items", "service_of", "services_of", "start_services", "today",
+    "upcoming",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import and_, exists, func, literal_column, or_, select, union
+from sqlalchemy import ColumnElement, and_, exists, func, literal_column, or_, select, union
 from sqlalchemy.orm import joinedload
 
 from portal.db import db
@@ -24,7 +24,8 @@ from portal.domain.schedule.running import PAUSED_WHY, fell_due_in_the_pause
 from portal.domain.schedule.words import day_words
 
 HORIZON = timedelta(days=92)  # so far ahead a client's page looks
-IS_OPEN = literal_column("billing_item.state = 'open'")  # spelt as the partial index is, so that it serves
+# Spelt as the partial index is, so that it serves.
+IS_OPEN: ColumnElement[bool] = literal_column("billing_item.state = 'open'")
 KEY = re.compile(r"(i)(\d{1,9})|(s)(\d{1,9})p(\d{1,6})")
 
 
@@ -106,6 +107,12 @@ def services_of(client_id: int, *, ended: bool = False) -> list[ClientService]:
     return list(db.session.scalars(query.where(ClientService.ended_at.is_(None)).order_by(ClientService.id)))
 
 
+def service_of(client_id: int, service_id: int, *, lock: bool = False) -> ClientService | None:
+    """This service of this very client."""
+    query = select(ClientService).where(ClientService.id == service_id, ClientService.client_id == client_id)
+    return db.session.scalar(query.with_for_update() if lock else query)
+
+
 def _running(client_id: int) -> list[ClientService]:
     query = select(ClientService).where(ClientService.client_id == client_id, ClientService.ended_at.is_(None))
     return list(db.session.scalars(query.order_by(ClientService.id)))
@@ -184,9 +191,9 @@ def due_items(client: Client, day: date, *, by: Actor, now: datetime) -> list[Bi
     Each keeps the day it was due. Call it with the client's row locked: the lock is what keeps two from doing the same.
     """
     services = select(ClientService).where(ClientService.client_id == client.id, ClientService.next_on <= day)
-    for service in db.session.scalars(services.order_by(ClientService.id).with_for_update()):
-        while service.next_on is not None and service.next_on <= day:
-            calendar.materialise(service, service.billed_to, by=by, now=now)
+    for running in db.session.scalars(services.order_by(ClientService.id).with_for_update()).all():
+        while running.next_on is not None and running.next_on <= day:
+            calendar.materialise(running, running.billed_to, by=by, now=now)
     db.session.flush()
     query = (
         select(BillingItem)
@@ -196,7 +203,7 @@ def due_items(client: Client, day: date, *, by: Actor, now: datetime) -> list[Bi
         .options(joinedload(BillingItem.client_service))
     )
     found = []
-    for item in db.session.scalars(query):
+    for item in db.session.scalars(query).all():
         service = item.client_service
         if service is not None and fell_due_in_the_pause(item, service, day + timedelta(days=1)):
             cancel_item(item, PAUSED_WHY, by=by, now=now)
@@ -216,6 +223,12 @@ def note_problem(group: Group[BillingItem], reason: str, *, retry_at: datetime, 
             Verb.INVOICE_NOT_CREATED, by=by, now=now, client_id=group.client_id, day=day_words(group.on), reason=reason,
             items=[item.name for item in group.items],
         )  # fmt: skip
+
+
+def forget_problem(items: Sequence[BillingItem]) -> None:
+    """They were billed after all."""
+    for item in items:
+        item.problem, item.retry_at = "", None
 
 
 def _is_due(day: date, now: datetime) -> Any:

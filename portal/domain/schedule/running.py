@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -156,7 +157,7 @@ def _must_run(service: ClientService) -> None:
         raise NotRunning(f"{service.name} has ended already.")
 
 
-def _note(verb: Verb, service: ClientService, *, by: Actor, now: datetime, **facts: str) -> None:
+def _note(verb: Verb, service: ClientService, *, by: Actor, now: datetime, **facts: Any) -> None:
     activity.record(
         verb, by=by, now=now, client_id=service.client_id, proposal_id=service.proposal_id, service=service.name,
         **facts,

@@ -43,7 +43,7 @@ def read(realm: str, entity: str, identifier: str) -> Response:
     box, name = here(), NAMED[entity]
     if not identifier.isascii() or not identifier.isdigit():
         raise faults.bad_id(identifier)
-    query, values = search.source(box, name, realm)
+    query, values = search.source(box, name, realm, by_id=True)
     with box.store.read() as db:
         row = db.execute(f"SELECT body {query} AND active >= 0 AND id = ?", [*values, int(identifier[:18])]).fetchone()
     if row is None:

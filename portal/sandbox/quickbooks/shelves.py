@@ -79,12 +79,15 @@ def shelf_of(entity: str) -> Shelf:
     return SHELVES[entity]
 
 
-def table(box: Sandbox, entity: str) -> str:
-    """The rows to read from: as they are, or as they were when reads lag behind, by the fault or by the switch."""
+def table(box: Sandbox, entity: str, *, by_id: bool = False) -> str:
+    """The rows to read from: as they are, or as they were when reads lag behind, by the fault or by the switch.
+
+    What is read by its Id needs no index, so the switch does not touch it.
+    """
     shelf = SHELVES[entity]
     late = hint("stale")
     seconds = float(late.get("seconds", 60)) if late else 0.0
-    if shelf.table == "qbo_txn":
+    if shelf.table == "qbo_txn" and not by_id:
         seconds = max(seconds, float(box.switches["quickbooks_index_lag_seconds"]))
     if not seconds or not shelf.versions:
         return shelf.table

@@ -28,10 +28,10 @@ def find(kind: str) -> Response:
     return jsonify(txn_otherside.find(here(), _tenant(), KINDS[kind], limit=args.get("limit", 50, int), **wanted))
 
 
-@control.get(f"{ROOT}/counts")
+@control.get(f"{ROOT}/invoices/counts")
 def counts() -> Response:
-    """How often each number and each note is there."""
-    return jsonify(txn_otherside.counts(here(), _tenant()))
+    """How many, of each number and each sign; `least` leaves out what is rarer."""
+    return jsonify(txn_otherside.counts(here(), _tenant(), request.args.get("least", 1, int)))
 
 
 @control.post(f"{ROOT}/invoices")
@@ -40,12 +40,12 @@ def create() -> tuple[Response, int]:
     return jsonify(txn_otherside.create(here(), _tenant(), _values())), 201
 
 
-@control.post(f"{ROOT}/invoices/load")
-def load() -> Response:
+@control.post(f"{ROOT}/invoices/fill")
+def fill() -> Response:
     """`invoices` and `seed`: so many instead of all there are."""
     values = _values()
     many, seed = int(values.get("invoices", 1000)), int(values.get("seed", 7))
-    return jsonify(txn_otherside.load(here(), _tenant(), many, seed))
+    return jsonify(txn_otherside.fill(here(), _tenant(), many, seed))
 
 
 @control.get(f"{ROOT}/{KIND}/<identifier>")
@@ -107,7 +107,15 @@ def change_settings() -> Response:
     return jsonify(asdict(company.change_settings(here(), _tenant().id, _values())))
 
 
-@control.post(f"{ROOT}/forget-requests")
+@control.post(f"{ROOT}/lock")
+def lock() -> Response:
+    """Nothing dated on or before `until` is taken; an empty text opens the books."""
+    until = str(_values().get("until", ""))
+    company.change_settings(here(), _tenant().id, {"closed_until": until})
+    return jsonify(locked_until=until)
+
+
+@control.post(f"{ROOT}/idempotency/forget")
 def forget_requests() -> Response:
     """No request id is remembered any more."""
     return jsonify(forgotten=txn_otherside.forget_requests(here(), _tenant()))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -21,6 +23,8 @@ from portal.sandbox.vendor import Tenant
 
 Values = dict[str, Any]
 MOST_TOGETHER = 1000
+OURS = ("customer", "amount", "total")
+SIGN = re.compile(r"\[(?:[^\]\n]* )?([^\]\s]+)\]")
 LISTS = {
     "accounts": "Account", "items": "Item", "tax-codes": "TaxCode", "tax-rates": "TaxRate", "terms": "Term",
     "payment-methods": "PaymentMethod",
@@ -44,23 +48,23 @@ def find(
     return [_seen(row) for row in rows]
 
 
-def counts(box: Sandbox, tenant: Tenant) -> Values:
-    """How many invoices have each number, how many transactions each private note."""
+def counts(box: Sandbox, tenant: Tenant, least: int = 1) -> Values:
+    """How many there are, and how many of each number and each sign, where that is at least `least`."""
     with box.store.read() as db:
         rows = db.execute(
-            "SELECT entity, coalesce(json_extract(body, '$.DocNumber'), '') AS number, note, count(*) AS many"
-            " FROM qbo_txn WHERE tenant = ? AND gone = 0 GROUP BY 1, 2, 3",
+            "SELECT entity, coalesce(json_extract(body, '$.DocNumber'), '') AS number, note FROM qbo_txn"
+            " WHERE tenant = ? AND gone = 0",
             (tenant.id,),
         ).fetchall()
-    found: Values = {"invoices": 0, "payments": 0, "by_number": {}, "invoices_by_note": {}, "payments_by_note": {}}
-    for row in rows:
-        kind = "invoices" if row["entity"] == "Invoice" else "payments"
-        found[kind] += row["many"]
-        if row["number"] and kind == "invoices":
-            found["by_number"][row["number"]] = found["by_number"].get(row["number"], 0) + row["many"]
-        notes = found[f"{kind}_by_note"]
-        notes[row["note"]] = notes.get(row["note"], 0) + row["many"]
-    return found
+    sent = [row for row in rows if row["entity"] == "Invoice"]
+    paid = [row for row in rows if row["entity"] == "Payment"]
+    return {
+        "invoices": len(sent),
+        "payments": len(paid),
+        "by_number": _many([row["number"] for row in sent], least),
+        "by_mark": _many([_sign(row["note"]) for row in sent], least),
+        "payments_by_mark": _many([_sign(row["note"]) for row in paid], least),
+    }
 
 
 def one(box: Sandbox, tenant: Tenant, entity: str, identifier: str) -> Values:
@@ -70,7 +74,8 @@ def one(box: Sandbox, tenant: Tenant, entity: str, identifier: str) -> Values:
 
 
 def create(box: Sandbox, tenant: Tenant, values: Values) -> Values:
-    """Somebody's own invoice: `customer`, `amount` before tax, `number`, `date`, `due`, `note`; or `lines` as sent."""
+    """Somebody's own invoice: `customer`, `amount` before tax or `total` with it, `number`, `date`, `due`, `note`; or
+    `lines` as sent."""
     company = COMPANIES[tenant.id]
     body = _body(company, values)
     with _writing(box) as db:
@@ -79,10 +84,12 @@ def create(box: Sandbox, tenant: Tenant, values: Values) -> Values:
 
 
 def change(box: Sandbox, tenant: Tenant, identifier: str, values: Values) -> Values:
-    """Another `amount`, `number`, `date`, `due`, `note`, `customer` or `lines`; or fields by QuickBooks' own names."""
+    """Another `amount` or `total`, `number`, `date`, `due`, `note`, `customer` or `lines`; other fields by QuickBooks'
+    own names."""
     company = COMPANIES[tenant.id]
     with _writing(box) as db:
         record = txns.loaded(_row(db, tenant, "Invoice", identifier))
+        identifier = record["Id"]
         body = {"Id": identifier, "SyncToken": record["SyncToken"], "sparse": True, **_body(company, values)}
         invoices.update(box, db, company, body, may_repeat_number=True)
         return _seen(_row(db, tenant, "Invoice", identifier))
@@ -93,7 +100,8 @@ def pay(box: Sandbox, tenant: Tenant, identifier: str, values: Values) -> Values
     company = COMPANIES[tenant.id]
     with _writing(box) as db:
         record = txns.loaded(_row(db, tenant, "Invoice", identifier))
-        amount = values.get("amount", record["Balance"])
+        identifier = record["Id"]
+        amount = txns.plain(txns.exact(values.get("amount", record["Balance"])))
         body: Record = {
             "CustomerRef": record["CustomerRef"], "TotalAmt": amount, "CurrencyRef": record["CurrencyRef"],
             "TxnDate": values.get("date") or invoices.today(box), "PrivateNote": values.get("note", ""),
@@ -109,6 +117,7 @@ def end(box: Sandbox, tenant: Tenant, entity: str, identifier: str, what: str) -
     """`void` or `delete`, whatever is linked."""
     company = COMPANIES[tenant.id]
     with _writing(box) as db:
+        identifier = str(_row(db, tenant, entity, identifier)["id"])
         if entity == "Invoice":
             payments.unlink(box, db, company, identifier)
         record = txns.loaded(_row(db, tenant, entity, identifier))
@@ -118,7 +127,7 @@ def end(box: Sandbox, tenant: Tenant, entity: str, identifier: str, what: str) -
         return _seen(_row(db, tenant, entity, identifier))
 
 
-def load(box: Sandbox, tenant: Tenant, many: int, seed: int) -> Values:
+def fill(box: Sandbox, tenant: Tenant, many: int, seed: int) -> Values:
     """So many invoices instead of all there are; the same ones for the same seed. A third are open."""
     began, company = time.perf_counter(), COMPANIES[tenant.id]
     with box.store.write() as db:
@@ -172,16 +181,32 @@ def forget_requests(box: Sandbox, tenant: Tenant) -> int:
         return db.execute("DELETE FROM qbo_request WHERE tenant = ?", (tenant.id,)).rowcount
 
 
+def _many(found: list[str], least: int) -> dict[str, int]:
+    return {name: many for name, many in Counter(found).items() if name and many >= least}
+
+
+def _sign(note: str) -> str:
+    """What an app wrote to know its own again: the last word in square brackets in the private note."""
+    signed = SIGN.search(note)
+    return signed[1] if signed else ""
+
+
 def _body(company: Company, values: Values) -> Record:
+    """`amount` is without tax, `total` with it; everything else under QuickBooks' names or a short word."""
     short = {"number": "DocNumber", "date": "TxnDate", "due": "DueDate", "note": "PrivateNote", "lines": "Line"}
-    body: Record = {
-        short.get(name, name): value for name, value in values.items() if name not in ("customer", "amount")
-    }
+    body: Record = {short.get(name, name): value for name, value in values.items() if name not in OURS}
     if values.get("customer"):
         body["CustomerRef"] = {"value": str(values["customer"])}
-    if values.get("amount") is not None:
-        code = "NON" if company.country == "US" else "2"
-        body["Line"] = [_line("Somebody else's work", values["amount"], 1, code)]
+    is_us, total, price = company.country == "US", values.get("total"), values.get("amount")
+    if total is not None:
+        gross = txns.exact(total)
+        price = txns.plain(gross if is_us else txns.rounded(gross * 100 / 115, company.currency))
+    if price is not None:
+        work = _line("Somebody else's work", txns.plain(txns.exact(price)), 1, "NON" if is_us else "2")
+        if total is not None and not is_us:
+            work["SalesItemLineDetail"]["TaxInclusiveAmt"] = txns.plain(gross)
+            body["GlobalTaxCalculation"] = "TaxInclusive"
+        body["Line"] = [work]
     return body
 
 
@@ -251,9 +276,11 @@ def _seen(row: sqlite3.Row) -> Values:
 
 
 def _row(db: sqlite3.Connection, tenant: Tenant, entity: str, identifier: str) -> sqlite3.Row:
+    """By Id; by number where there is no such Id."""
+    number = int(identifier) if identifier.isascii() and identifier.isdigit() and len(identifier) < 19 else -1
     row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM qbo_txn WHERE tenant = ? AND entity = ? AND id = ?",
-        (tenant.id, entity, int(identifier) if identifier.isascii() and identifier.isdigit() else -1),
+        "SELECT * FROM qbo_txn WHERE tenant = ? AND entity = ? AND (id = ? OR number = ?) ORDER BY id = ? DESC LIMIT 1",
+        (tenant.id, entity, number, identifier.casefold() or "?", number),
     ).fetchone()
     if row is None:
         raise Refused(f"There is no {entity.lower()} {identifier!r} in {tenant.name}.", 404)

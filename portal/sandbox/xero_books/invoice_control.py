@@ -12,7 +12,7 @@ from portal.sandbox import webhooks
 from portal.sandbox.context import Refused, here
 from portal.sandbox.control import body
 from portal.sandbox.vendor import Tenant
-from portal.sandbox.xero_books import around, hooks, idempotency, invoice_side
+from portal.sandbox.xero_books import around, hooks, idempotency, invoice_fill, invoice_side
 
 control = Blueprint("xero_invoice_control", __name__)
 ENDED = {"void": "VOIDED", "delete": "DELETED"}
@@ -41,7 +41,7 @@ def create_invoice() -> tuple[Response, int]:
 def fill_invoices() -> Response:
     """`invoices` of them in place of all there are, made from `seed`."""
     values = _values()
-    return jsonify(invoice_side.fill(here(), _tenant(), int(values.get("invoices", 1000)), int(values.get("seed", 7))))
+    return jsonify(invoice_fill.fill(here(), _tenant(), int(values.get("invoices", 1000)), int(values.get("seed", 7))))
 
 
 @control.get("/control/xero/invoices/<invoice>")

@@ -5,24 +5,19 @@ Nothing is checked here as the API would: the other side may hold odd values, an
 
 from __future__ import annotations
 
-import random
 import sqlite3
-import time
 import uuid
 from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from portal.sandbox.context import Refused, Sandbox
-from portal.sandbox.names_practice import stable_uuid
 from portal.sandbox.vendor import Tenant
 from portal.sandbox.xero_books import around, hooks, invoice_records, invoice_rules, payments
 from portal.sandbox.xero_books.invoice_records import Fields
 from portal.sandbox.xero_books.invoice_sums import cents
 
-TOGETHER = 1000
 SHORT = {"number": "InvoiceNumber", "reference": "Reference", "url": "Url", "date": "Date", "due": "DueDate",
          "currency": "CurrencyCode", "status": "Status", "kind": "Type"}  # fmt: skip
 TYPED = (*SHORT.values(), "LineItems", "LineAmountTypes", "BrandingThemeID", "SentToContact", "CurrencyRate")
@@ -66,7 +61,11 @@ def create(box: Sandbox, tenant: Tenant, values: Fields) -> Fields:
     """An invoice somebody typed in: `contact` (name or identifier), `number`, `total` or `LineItems`, `date`, `due`,
     `status`. Approved unless told otherwise."""
     lists, now = invoice_rules.known(box, tenant), box.clock.milliseconds()
-    given: Fields = {"Type": "ACCREC", "Status": "AUTHORISED", "DueDate": (lists.today + timedelta(days=20)).isoformat()}
+    given: Fields = {
+        "Type": "ACCREC",
+        "Status": "AUTHORISED",
+        "DueDate": (lists.today + timedelta(days=20)).isoformat(),
+    }
     item: Fields = given | _typed(values)
     if "total" in values:
         item |= {"LineItems": [_single(values["total"])], "LineAmountTypes": "NoTax"}
@@ -148,71 +147,6 @@ def end(box: Sandbox, tenant: Tenant, invoice: str, status: str) -> Fields:
         seen = _seen(db, _row(db, tenant, row["id"]))
     hooks.tell(box, tenant, [(row["id"], False)])
     return seen
-
-
-def fill(box: Sandbox, tenant: Tenant, count: int, seed: int) -> dict[str, Any]:
-    """So many invoices over two years, most of them paid, in place of all there are."""
-    began, dice = time.perf_counter(), random.Random(seed)
-    first = invoice_rules.today(box) - timedelta(days=730)
-    now = box.clock.milliseconds()
-    rates = {one["TaxType"]: one for one in around.tax_rates(box, tenant)}
-    accounts = {one["Code"]: one["AccountID"] for one in around.accounts(box, tenant)}
-    with box.store.write() as db:
-        empty(db, tenant.id)
-        who = [
-            row["id"]
-            for row in db.execute(
-                "SELECT id FROM books_contact WHERE tenant = ? AND archived = 0 ORDER BY n", (tenant.id,)
-            )
-        ]
-        if not who:
-            raise Refused("There is nobody to invoice: load contacts first.")
-        made = (_made_up(tenant, n, count, who, first, dice, rates, accounts, now) for n in range(count))
-        while batch := list(islice(made, TOGETHER)):
-            invoice_records.insert(db, [row for row, _ in batch])
-            db.executemany(
-                "INSERT INTO books_payment (tenant, id, invoice, kind, day, amount, status, reference, account,"
-                " updated, written, fields) VALUES (?, ?, ?, 'ACCRECPAYMENT', ?, ?, 'AUTHORISED', '', ?, ?, 0, ?)",
-                [paid for _, paid in batch if paid],
-            )
-    box.store.tidy()
-    return {"tenant": tenant.id, "invoices": count, "seconds": round(time.perf_counter() - began, 2)}
-
-
-def empty(db: sqlite3.Connection, tenant: str) -> None:
-    """No invoice and no payment left."""
-    for table in invoice_records.TABLES:
-        db.execute(f"DELETE FROM books_{table} WHERE tenant = ?", (tenant,))
-
-
-def _made_up(
-    tenant: Tenant, n: int, count: int, who: list[str], first: date, dice: random.Random, rates: Fields,
-    accounts: dict[str, str], now: int,
-) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:  # fmt: skip
-    day = first + timedelta(days=n * 730 // count)
-    price = Decimal(dice.randrange(4_000, 400_000)) / 100
-    tax = cents(price * Decimal(str(rates["OUTPUT2"]["EffectiveRate"])) / 100)
-    invoice = stable_uuid("invoice", tenant.id, n)
-    fields: Fields = {
-        "Type": "ACCREC", "ContactID": dice.choice(who), "InvoiceNumber": f"B-{n:06d}", "Date": day.isoformat(),
-        "DueDate": (day + timedelta(days=20)).isoformat(), "LineAmountTypes": "Exclusive", "CurrencyCode": "NZD",
-        "CurrencyRate": "1", "Status": "AUTHORISED",
-        "Lines": [{
-            "LineItemID": stable_uuid("line", tenant.id, n), "Description": "Accounting services", "Quantity": "1",
-            "UnitAmount": f"{price:.2f}", "LineAmount": f"{price:.2f}", "TaxAmount": f"{tax:.2f}", "Discount": "0.00",
-            "AccountCode": "210", "AccountID": accounts["210"], "TaxType": "OUTPUT2",
-        }],
-    }  # fmt: skip
-    updated = now - (count - n) * 60_000
-    paid = None
-    payments_: list[Fields] = []
-    if dice.random() < 0.8:
-        payments_ = [{"id": stable_uuid("payment", tenant.id, n), "amount": f"{price + tax:.2f}", "reference": "",
-                      "day": invoice_records.milliseconds(day + timedelta(days=15))}]  # fmt: skip
-        paid = (tenant.id, payments_[0]["id"], invoice, payments_[0]["day"], payments_[0]["amount"], accounts["090"],
-                updated, '{"CurrencyRate":"1"}')  # fmt: skip
-    row = invoice_records.row_of(tenant.id, invoice, fields, payments_, "", updated, updated, 0)
-    return row, paid
 
 
 _SELECT = f"SELECT i.*, c.name AS contact_name FROM books_invoice AS i {invoice_records.JOINED} WHERE i.tenant = ?"

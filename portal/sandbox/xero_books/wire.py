@@ -27,8 +27,8 @@ PLAIN_DATE = re.compile(r'"/Date\((-?\d+(?:[-+]\d{4})?)\)/"')
 DATE = re.compile(r"/Date\((-?\d+)(?:[-+]\d{4})?\)/")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: it prints every contact
-MONEY_MARK = "\ue000"  # before a decimal on its way into JSON, where it stands without quotes and with all its digits
-MONEY = re.compile(f'"{MONEY_MARK}(-?[0-9.]+)"')
+# Around a decimal on its way into JSON, where it stands without quotes and with all its digits.
+MONEY_OPENS, MONEY_ENDS = "\ue000", "\ue001"
 
 # List element -> the element of one entry.
 LISTS = {
@@ -104,7 +104,7 @@ def render(item: Item) -> str:
 
 def _marked(value: Any) -> str:
     if isinstance(value, Decimal):
-        return f"{MONEY_MARK}{value:f}"
+        return f"{MONEY_OPENS}{value:f}{MONEY_ENDS}"
     raise TypeError(f"{type(value).__name__} cannot be printed")
 
 
@@ -113,7 +113,8 @@ _encode_exactly = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), de
 
 def render_exactly(item: Any) -> str:
     """As `render`; decimals are printed with exactly the digits they have."""
-    return PLAIN_DATE.sub(r'"\\/Date(\1)\\/"', MONEY.sub(r"\1", _encode_exactly(item)))
+    text = _encode_exactly(item).replace(f'"{MONEY_OPENS}', "").replace(f'{MONEY_ENDS}"', "")
+    return text.replace('"/Date(', '"\\/Date(').replace(')/"', ')\\/"')
 
 
 def wants_json() -> bool:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal.sandbox.context import here
 from portal.sandbox.control import body
 from portal.sandbox.vendor import Tenant
-from portal.sandbox.xpm import otherside
+from portal.sandbox.xpm import jobs, otherside
 
 control = Blueprint("xpm_control", __name__)
 FORM_FIELDS = (
@@ -36,6 +36,13 @@ PERSON_FIELDS = (
 def find_clients() -> Response:
     """By part of a name, or by uuid."""
     return jsonify(otherside.find(here(), _tenant(), request.args.get("q", ""), request.args.get("limit", 50, int)))
+
+
+@control.get("/control/jobs")
+def find_jobs() -> Response:
+    """Of one `client`, or the latest."""
+    with here().store.read() as db:
+        return jsonify(jobs.seen(db, _tenant().id, request.args.get("client", "")))
 
 
 @control.post("/control/clients")

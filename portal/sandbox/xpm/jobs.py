@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from flask import Response
 
 from portal.sandbox.context import here, hint
-from portal.sandbox.names_practice import JOB_STATES, TASKS, TEMPLATES, stable_uuid
+from portal.sandbox.names_practice import CATEGORIES, JOB_STATES, TASKS, TEMPLATES, stable_uuid
 from portal.sandbox.xpm import api, wire
 from portal.sandbox.xpm.api import blueprint
 from portal.sandbox.xpm.practice import dates_asked
@@ -25,6 +25,7 @@ WRITABLE = {
     "DueDate": "DueDate",
     "Budget": "Budget",
     "ClientNumber": "ClientOrderNumber",
+    "CategoryUUID": "CategoryUUID",  # kept, and in no answer
 }
 
 
@@ -147,7 +148,23 @@ def _typed(body: ET.Element) -> Job:
         text = wire.value(body, sent)
         if text is not None:
             found[stored] = f"{_day(text)}T00:00:00" if sent.endswith("Date") and text else text
+    category = found.get("CategoryUUID")
+    if category and category not in {stable_uuid("Category", api.tenant().id, name) for name in CATEGORIES}:
+        raise wire.BusinessError("Invalid category identifier")
     return found
+
+
+def seen(db: sqlite3.Connection, tenant: str, client: str = "") -> list[Job]:
+    """Jobs as testers see them: of one client, or the latest fifty."""
+    rows = db.execute(
+        "SELECT * FROM xpm_job WHERE tenant = ? AND deleted = 0 AND (? = '' OR client = ?) ORDER BY n DESC LIMIT 50",
+        (tenant, client, client),
+    ).fetchall()
+    return [
+        {"number": row["number"], "uuid": row["uuid"], "client": row["client"], "state": row["state"],
+         **json.loads(row["fields"])}
+        for row in rows
+    ]  # fmt: skip
 
 
 def _day(text: str) -> str:

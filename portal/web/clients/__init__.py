@@ -23,6 +23,9 @@ for _name in (
     "side_by_side",
     "csv_import",
     "app_import",
+    "billing",
+    "billing_edit",
+    "invoicing",
 ):
     if find_spec(f"{__name__}.{_name}") is not None:
         import_module(f"{__name__}.{_name}")

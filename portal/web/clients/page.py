@@ -182,6 +182,7 @@ def frame_of(client: Client, tab: str) -> dict[str, Any]:
         "tab": tab,
         "tabs": [
             ("summary", "Summary", url_for(".page", client_id=client.id)),
+            ("billing", "Billing", url_for(".billing", client_id=client.id)),
             ("apps", "Apps", url_for(".mappings", client_id=client.id)),
             ("side_by_side", "Side by side", url_for(".side_by_side", client_id=client.id)),
             ("activity", "Activity", url_for(".log", client_id=client.id)),

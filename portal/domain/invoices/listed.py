@@ -141,7 +141,7 @@ def totals(view: Filters, *, as_of: date) -> Totals:
     """How many invoices a view holds, and what they come to."""
     shape, values = _shape(view), _values(view, as_of)
     count = db.session.scalar(_count_statement(shape, CAP + 1), values) or 0
-    rows = db.session.execute(_sum_statement(shape), values) if count else []
+    rows: Sequence[Any] = db.session.execute(_sum_statement(shape), values).all() if count else []
     sums = [
         Sum(row.currency, _decimal(row, "total"), _decimal(row, "left"), _decimal(row, "overdue"))
         for row in sorted(rows, key=lambda row: row.currency)
@@ -178,7 +178,7 @@ def _shape(view: Filters) -> _Shape:
     )
     if not any(words):
         return replace(shape, is_few=False)
-    found = db.session.scalar(_probe(words, dialect), _word_values(view))
+    found = db.session.scalar(_probe(words, dialect), _word_values(view)) or 0
     return replace(shape, is_few=found <= CAP)
 
 
@@ -299,7 +299,7 @@ def _sum_statement(shape: _Shape) -> Statement:
     is_overdue = and_(IS_OPEN, invoice.due_on < bindparam("as_of", type_=Date))
     columns = [invoice.currency]
     for name, amount, which in (("total", total, None), ("left", left, IS_OPEN), ("overdue", left, is_overdue)):
-        for part, share in (("high", amount / PARTS), ("low", amount % PARTS)):
+        for part, share in (("high", amount // PARTS), ("low", amount % PARTS)):
             added = func.sum(share)
             columns.append((added if which is None else added.filter(which)).label(f"{name}_{part}"))
     return select(*columns).where(*_conditions(shape)).group_by(invoice.currency)
@@ -323,7 +323,9 @@ def _row(one: Any, as_of: date) -> Row:
 
 
 def _key_of(row: Row, sort: Sort) -> Key:
-    places = {Sort.ISSUED: row.issued_on, Sort.DUE: row.due_on, Sort.NUMBER: row.number, Sort.AMOUNT: row.total}
+    places: dict[Sort, date | Decimal | str] = {
+        Sort.ISSUED: row.issued_on, Sort.DUE: row.due_on, Sort.NUMBER: row.number, Sort.AMOUNT: row.total,
+    }  # fmt: skip
     return Key(places[sort], row.id)
 
 

@@ -1,0 +1,82 @@
+"""/library/taxes: the tax rates of the firm. A rate is never renamed and never changed: it is retired (XE-09)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from flask import Response, abort
+from wtforms import BooleanField, StringField
+from wtforms.validators import DataRequired, Length
+
+from portal.db import db
+from portal.domain import library
+from portal.domain.library import RateTaken, TaxRate
+from portal.domain.people import May
+from portal.web.fields import Amount
+from portal.web.forms import Form
+from portal.web.guard import actor, current_person, needs
+from portal.web.library import screen
+from portal.web.library.services import now
+from portal.web.render import done, refused, render
+
+
+class RateForm(Form):
+    name = StringField("Name", validators=[DataRequired("Give the rate a name, such as GST 15 %."), Length(max=60)])
+    percent = Amount("Percent", most=Decimal(100), needed="Say how many percent; 0 is a rate too.")
+    is_default = BooleanField("New services start with this rate")
+
+
+@screen.get("/taxes")
+@needs(May.SEE_PROPOSALS)
+def taxes() -> Response:
+    return render("library/taxes.html", form=RateForm(formdata=None), **_around())
+
+
+@screen.post("/taxes")
+@needs(May.MANAGE_SERVICES)
+def add_rate() -> Response:
+    form = RateForm()
+    if not form.validate():
+        return refused("library/taxes.html", "rate_form", form=form, **_around())
+    try:
+        rate = library.add_tax_rate(
+            form.text("name"), form.percent.data, by=actor(), now=now(), is_default=bool(form.is_default.data)
+        )
+    except RateTaken as problem:
+        db.session.rollback()
+        retired = ", retired" if problem.rate.retired_at else ""
+        form.name.errors = [f"There is a rate of this name already{retired}. A name always means the same rate."]
+        return refused("library/taxes.html", "rate_form", form=form, **_around())
+    db.session.commit()
+    return done(f"{rate.name} is added. Map it to each ledger’s own rate in the app’s invoice settings.", ".taxes")
+
+
+@screen.post("/taxes/<int:rate_id>/default")
+@needs(May.MANAGE_SERVICES)
+def choose_rate(rate_id: int) -> Response:
+    rate = _rate(rate_id)
+    did = library.make_default(rate, by=actor(), now=now())
+    db.session.commit()
+    return done(f"New services start with {rate.name}." if did else "Nothing was changed.", ".taxes")
+
+
+@screen.post("/taxes/<int:rate_id>/retirement")
+@needs(May.MANAGE_SERVICES)
+def retire_rate(rate_id: int) -> Response:
+    rate = _rate(rate_id)
+    did = library.retire(rate, by=actor(), now=now())
+    db.session.commit()
+    said = f"{rate.name} can be chosen no more. What has it keeps it." if did else "Nothing was changed."
+    return done(said, ".taxes")
+
+
+def _rate(rate_id: int) -> TaxRate:
+    return library.tax_rate(rate_id) or abort(404)
+
+
+def _around() -> dict[str, Any]:
+    return {
+        "rates": library.tax_rates(with_retired=True),
+        "may_manage": current_person().may(May.MANAGE_SERVICES),
+    }

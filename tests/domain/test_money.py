@@ -1,0 +1,180 @@
+"""What lines come to, by either rule ledgers round by."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from portal.domain import money
+from portal.domain.records import TaxMode
+from tests.domain.money_cases import CASES, Case
+
+RULES = (money.EACH_LINE, money.EACH_RATE)
+amounts = some.decimals(min_value=-99999, max_value=99999, places=4)
+quantities = some.decimals(min_value=0, max_value=999, places=4)
+percents = some.decimals(min_value=0, max_value=100, places=4)
+currencies = some.sampled_from(("NZD", "JPY", "KWD"))
+
+
+@some.composite
+def some_lines(draw: some.DrawFn) -> tuple[str, list[money.Line]]:
+    currency = draw(currencies)
+    rates = draw(some.lists(percents, min_size=1, max_size=3))
+    lines = []
+    for _ in range(draw(some.integers(1, 12))):
+        quantity, price = draw(quantities), draw(amounts)
+        off = money.discount_of(quantity, price, draw(percents), True, currency)
+        lines.append(money.Line(quantity, price, off, draw(some.sampled_from(rates))))
+    return currency, lines
+
+
+def test_there_are_at_least_sixty_hard_cases() -> None:
+    assert len(CASES) >= 60
+    assert len({case.what for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("rounding", RULES)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+def test_every_hard_case_comes_to_what_was_reckoned_by_hand(case: Case, rounding: str) -> None:
+    """Fault row 85."""
+    found = money.total_up(case.lines, mode=case.mode, rounding=rounding, currency=case.currency)
+    assert (found.net, found.tax) == (case.net(rounding), case.tax(rounding))
+    assert found.total == found.net + found.tax
+    assert sum(line.net for line in found.lines) == found.net
+    assert sum(line.tax for line in found.lines) == found.tax
+    assert all(line.amount.as_tuple().exponent == -money.places(case.currency) for line in found.lines)
+
+
+@given(some_lines(), some.sampled_from(list(TaxMode)), some.sampled_from(RULES))
+def test_lines_and_rates_always_add_up_to_the_totals(
+    told: tuple[str, list[money.Line]], mode: TaxMode, rounding: str
+) -> None:
+    currency, lines = told
+    found = money.total_up(lines, mode=mode, rounding=rounding, currency=currency)
+    assert found.total == found.net + found.tax
+    for parts in (found.lines, found.rates):
+        assert sum(one.net for one in parts) == found.net
+        assert sum(one.tax for one in parts) == found.tax
+    shown = sum(line.amount for line in found.lines)
+    assert shown == (found.total if mode is TaxMode.INCLUSIVE else found.net)
+
+
+@given(some_lines(), some.sampled_from((TaxMode.EXCLUSIVE, TaxMode.INCLUSIVE)))
+def test_no_tax_is_further_from_the_exact_one_than_half_a_coin(
+    told: tuple[str, list[money.Line]], mode: TaxMode
+) -> None:
+    currency, lines = told
+    half = Fraction(1, 2 * 10 ** money.places(currency))
+    by_line = money.total_up(lines, mode=mode, rounding=money.EACH_LINE, currency=currency)
+    by_rate = money.total_up(lines, mode=mode, rounding=money.EACH_RATE, currency=currency)
+    exact = [_exact_tax(one.amount, line.tax_percent, mode) for one, line in zip(by_line.lines, lines, strict=True)]
+    for one, wanted in zip(by_line.lines, exact, strict=True):
+        assert abs(Fraction(one.tax) - wanted) <= half
+    for rate in by_rate.rates:
+        wanted = sum(tax for tax, line in zip(exact, lines, strict=True) if line.tax_percent == rate.percent)
+        assert abs(Fraction(rate.tax) - wanted) <= half
+
+
+@given(quantities, amounts, percents, currencies)
+def test_a_percentage_leaves_what_a_ledger_reckons_from_it(
+    quantity: Decimal, price: Decimal, percent: Decimal, currency: str
+) -> None:
+    """Xero's words: quantity × price × (100 − discount) / 100, rounded."""
+    off = money.discount_of(quantity, price, percent, True, currency)
+    line = money.Line(quantity, price, off)
+    found = money.total_up([line], mode=TaxMode.NONE, rounding=money.EACH_LINE, currency=currency)
+    assert found.total == money.rounded(quantity * price * (100 - percent) / 100, currency)
+
+
+@given(quantities, some.decimals(min_value=0, max_value=99999, places=4), currencies)
+def test_the_whole_line_as_an_amount_leaves_nothing(quantity: Decimal, price: Decimal, currency: str) -> None:
+    whole = money.rounded(quantity * price, currency)
+    off = money.discount_of(quantity, price, whole, False, currency)
+    line = money.Line(quantity, price, off)
+    assert money.total_up([line], mode=TaxMode.NONE, rounding=money.EACH_LINE, currency=currency).total == 0
+
+
+@settings(max_examples=30)
+@given(some_lines(), some.randoms())
+def test_the_order_of_lines_does_not_change_what_they_come_to(
+    told: tuple[str, list[money.Line]], random: object
+) -> None:
+    currency, lines = told
+    mixed = list(lines)
+    random.shuffle(mixed)  # type: ignore[attr-defined]  # hypothesis gives a Random
+    for rounding in RULES:
+        one, other = (
+            money.total_up(each, mode=TaxMode.EXCLUSIVE, rounding=rounding, currency=currency)
+            for each in (lines, mixed)
+        )
+        assert (one.net, one.tax, one.total) == (other.net, other.tax, other.total)
+
+
+def test_coins_that_rounding_leaves_go_to_the_largest_line() -> None:
+    lines = [money.Line(Decimal(1), Decimal(price), tax_percent=Decimal(15)) for price in ("0.30", "90", "0.30")]
+    found = money.total_up(lines, mode=TaxMode.EXCLUSIVE, rounding=money.EACH_RATE, currency="NZD")
+    assert [line.tax for line in found.lines] == [Decimal("0.05"), Decimal("13.49"), Decimal("0.05")]
+    assert found.tax == Decimal("13.59")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "discount", "is_percent", "reason"),
+    [
+        ("1", "100", "101", False, "more than the line comes to, NZD 100.00"),
+        ("1", "100", "100.01", True, "100.01 % is more than the whole line"),
+        ("1", "100", "-1", True, "cannot be less than 0"),
+        ("1", "-100", "5", False, "more than the line comes to"),
+        ("-1", "100", "0", False, "A quantity cannot be less than 0"),
+        ("1.00001", "100", "0", False, "A quantity can have 4 decimals"),
+        ("1", "0.00001", "0", False, "A price can have 4 decimals"),
+        ("1", "10000000000000", "0", False, "at most 13 digits"),
+        ("99999", "999999999", "0", False, "more than any ledger can hold"),
+        ("NaN", "1", "0", False, "has to be a number"),
+        ("1", "Infinity", "0", False, "has to be a number"),
+    ],
+)
+def test_what_nobody_can_be_billed_by_is_refused_with_the_reason(
+    quantity: str, price: str, discount: str, is_percent: bool, reason: str
+) -> None:
+    """Fault row 85."""
+    with pytest.raises(money.NotAllowed, match=reason):
+        money.discount_of(Decimal(quantity), Decimal(price), Decimal(discount), is_percent, "NZD")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        money.Line(Decimal(1), Decimal(10), discount=Decimal("10.01")),
+        money.Line(Decimal(1), Decimal(10), discount=Decimal("-0.01")),
+        money.Line(Decimal(1), Decimal(-10), discount=Decimal("1")),
+        money.Line(Decimal(0), Decimal(10), discount=Decimal("1")),
+        money.Line(Decimal(1), Decimal(10), tax_percent=Decimal(-1)),
+        money.Line(Decimal(1), Decimal(10), discount=Decimal("NaN")),
+        money.Line(Decimal(1), Decimal("9999999999999.99"), tax_percent=Decimal(15)),
+    ],
+)
+def test_lines_that_cannot_be_are_never_summed_up(line: money.Line) -> None:
+    """Fault row 85."""
+    with pytest.raises(money.NotAllowed):
+        money.total_up([line], mode=TaxMode.EXCLUSIVE, rounding=money.EACH_LINE, currency="NZD")
+
+
+def test_currencies_have_as_many_decimals_as_their_smallest_coin() -> None:
+    assert [money.places(one) for one in ("NZD", "USD", "JPY", "KRW", "KWD", "BHD")] == [2, 2, 0, 0, 3, 3]
+    for wrong in ("", "nzd", "KIWI", "XYZ"):
+        with pytest.raises(money.NotAllowed):
+            money.places(wrong)
+
+
+def test_no_sum_is_a_negative_zero() -> None:
+    assert str(money.rounded(Decimal("-0.004"), "NZD")) == "0.00"
+
+
+def _exact_tax(amount: Decimal, percent: Decimal, mode: TaxMode) -> Fraction:
+    if mode is TaxMode.INCLUSIVE:
+        return Fraction(amount) * Fraction(percent) / (100 + Fraction(percent))
+    return Fraction(amount) * Fraction(percent) / 100
