@@ -43,13 +43,13 @@ ICONS = (
     "activity", "adjustments-horizontal", "alert-circle", "alert-triangle", "apps", "archive", "arrow-back-up",
     "arrow-down", "arrow-left", "arrow-right", "arrow-up", "arrows-exchange", "arrows-left-right", "arrows-sort",
     "ban", "books", "building", "calendar", "check", "chevron-down", "chevron-left", "chevron-right", "chevron-up",
-    "circle-check", "circle-dashed", "circle-x", "clock", "copy", "device-desktop", "device-mobile", "dots", "download",
-    "equal", "external-link", "eye", "file-import", "file-text", "filter", "flag", "git-merge", "help", "history", "home",
-    "info-circle", "key", "link", "link-plus", "list-check", "lock", "logout", "mail", "menu-2", "minus", "moon",
-    "equal-not", "paperclip", "pencil", "phone", "player-pause", "player-play", "player-stop", "plug-connected",
-    "plug-connected-x", "plug-x", "plus", "qrcode", "refresh", "search", "settings", "shield-check", "shield-lock",
-    "star", "sun", "trash", "unlink", "upload", "user", "user-check", "user-circle", "user-plus", "users",
-    "users-group", "x",
+    "circle-check", "circle-dashed", "circle-x", "clock", "copy", "device-desktop", "device-mobile", "dots",
+    "download", "equal", "equal-not", "external-link", "eye", "file-import", "file-invoice", "file-text", "filter",
+    "flag", "git-merge", "help", "history", "home", "info-circle", "key", "link", "link-plus", "list-check", "lock",
+    "logout", "mail", "menu-2", "minus", "moon", "paperclip", "pencil", "phone", "player-pause", "player-play",
+    "player-stop", "plug-connected", "plug-connected-x", "plug-x", "plus", "qrcode", "refresh", "search", "settings",
+    "shield-check", "shield-lock", "star", "sun", "trash", "unlink", "upload", "user", "user-check", "user-circle",
+    "user-plus", "users", "users-group", "x",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # it ships no types
@@ -39,6 +39,7 @@ STAMPS = {"Paid": (26, 127, 74), "Part paid": (154, 98, 0), "Voided": (180, 35, 
 LONGEST = {"name": 200, "line": 300, "description": 1500, "memo": 2000, "number": 60}
 BOX = "\ufffd"
 SHAPING = {"GSUB", "GPOS", "GDEF", "BASE"}
+LONG, MOST_ROWS = 400, 34  # letters that may be too much for a page, and rows that are not
 MOST_LINES = 24  # of a description: a row has to fit on one page
 # Direction overrides could show an amount backwards; joiners and selectors have no shape of their own.
 UNSHOWN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
@@ -203,20 +204,25 @@ class _Paper(FPDF):
                     held.cell(cell)
 
     def _cells(self, line: PrintedLine, has_tax: bool) -> list[str]:
-        said = [
-            self.clean(line.name, LONGEST["line"]),
-            self.clean(line.description, LONGEST["description"], MOST_LINES),
-        ]
+        said = [self.clean(line.name, LONGEST["line"])]
         if line.discount:
             off = self.written.amount(line.discount)
             percent = f"{self.written.number(line.discount_percent)} %, " if line.discount_percent else ""
             said.append(f"Less {percent}{off}")
+        said.append(self.clean(line.description, LONGEST["description"], MOST_LINES))
         unit = f" {self.clean(line.unit, 20)}" if line.unit else ""
         tax = [f"{self.written.number(line.tax_percent)} %" if line.tax_name or line.tax_percent else "–"]
+        words = "\n".join(part for part in said if part)
         return [
-            "\n".join(part for part in said if part), f"{self.written.number(line.quantity)}{unit}",
+            self._fitting(words) if len(words) > LONG else words, f"{self.written.number(line.quantity)}{unit}",
             self.written.price(line.price), *(tax if has_tax else []), self.written.amount(line.amount),
         ]  # fmt: skip
+
+    def _fitting(self, words: str) -> str:
+        """As many lines of it as fit on a page: a row is never broken."""
+        rows = self.multi_cell(70, 4.8, words, dry_run=True, output=MethodReturnValue.LINES)
+        assert isinstance(rows, list)
+        return words if len(rows) <= MOST_ROWS else "\n".join(rows[:MOST_ROWS]).rstrip() + "…"
 
     def sums(self) -> None:
         facts, written = self.facts, self.written
@@ -276,7 +282,7 @@ class _Written:
     def __init__(self, locale: str, currency: str) -> None:
         try:
             self.locale = Locale.parse(locale)
-        except ValueError:
+        except (ValueError, UnknownLocaleError):
             self.locale = Locale("en")
         self.currency, self.places = currency, money.places(currency)
 

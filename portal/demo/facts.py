@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PASSWORD = "counterpart-demo"  # printed on the screen of everybody who starts the demo
+PROPOSAL_TOKEN = "demo-0f6c1e0c2b8f4d7aa1d9c35e7b1f2a64"  # opens the proposal that waits; no secret either
 SEED = 7
 SANDBOX_CLIENTS = 1200
 # name, email, role

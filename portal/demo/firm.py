@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.db import db
+from portal.demo import work
 from portal.demo.facts import PASSWORD, PEOPLE, SANDBOX_CLIENTS, SEED
 from portal.domain import clients, people
 from portal.domain.activity import Actor, Origin
@@ -40,6 +41,7 @@ def found(*, now: datetime) -> None:
         user.password_hash = people.passwords.closed(PASSWORD)  # not asked whether it is a good one: it is no secret
         user.password_changed_at = now
     hold_clients(SANDBOX_CLIENTS, SEED, now=now)
+    work.sell(now=now)
 
 
 def hold_clients(count: int, seed: int, *, now: datetime, counted: Counted | None = None) -> int:

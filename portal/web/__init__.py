@@ -41,6 +41,7 @@ RAIL = (
     RailItem("Home", "home.index", "home"),
     RailItem("Clients", "clients.index", "users", May.SEE_CLIENTS),
     RailItem("Proposals", "proposals.index", "file-text", May.SEE_PROPOSALS),
+    RailItem("Invoices", "invoices.index", "file-invoice", May.SEE_INVOICES),
     RailItem(
         "Matches", "matches.index", "git-merge", May.SETTLE_MATCHES, attrgetter("findings"), "waiting for a decision"
     ),
@@ -50,7 +51,7 @@ RAIL = (
 )
 
 
-BELONGS_TO = {"groups": "clients"}  # screens reached from another one's pages
+BELONGS_TO = {"groups": "clients", "rehearsal": "invoices"}  # screens reached from another one's pages
 
 
 def register(app: Flask, consent_origins: Iterable[str] = ()) -> None:

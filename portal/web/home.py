@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, url_for
 
 from portal import integrations
 from portal.domain import home as overview
-from portal.domain import runs
+from portal.domain import rehearsal, runs, schedule
 from portal.domain.apps import RunState, SyncRun
 from portal.domain.home import Health
 from portal.domain.people import May
@@ -91,6 +92,24 @@ def _tasks(health: list[Health]) -> list[Task]:
         why = "An app has somebody like them, or did not take them. Nothing was created twice; somebody has to decide."
         what = _several(stuck, "client not created in an app", "clients not created in an app")
         found.append(Task(count_capped(stuck), what, why, url_for("matches.index", kind="not_created"), "warn"))
+    return found + _of_billing()
+
+
+def _of_billing() -> list[Task]:
+    """What was due and could not be billed, and what of tomorrow will meet a problem unless somebody mends it."""
+    found = []
+    if current_person().may(May.INVOICE_CLIENTS) and (held_up := schedule.problems()):
+        today = schedule.today(datetime.now(UTC)).isoformat()
+        why = "They were due and could not be billed. Each says why; they are tried again every hour."
+        what = _several(held_up, "item no invoice came of", "items no invoice came of")
+        held: dict[str, Any] = {"from": today, "to": today}
+        found.append(Task(count_capped(held_up), what, why, url_for("rehearsal.index", **held), "bad"))
+    tomorrow = schedule.today(datetime.now(UTC)) + timedelta(days=1)
+    if current_person().may(May.SETTLE_INVOICES) and (troubled := rehearsal.expected_problems(tomorrow)):
+        why = "Tomorrow's billing was rehearsed. What would keep these from their ledger can be mended today."
+        what = _several(troubled, "invoice of tomorrow with a problem", "invoices of tomorrow with a problem")
+        span: dict[str, Any] = {"from": tomorrow.isoformat(), "to": tomorrow.isoformat(), "show": "problems"}
+        found.append(Task(count_capped(troubled), what, why, url_for("rehearsal.index", **span), "warn"))
     return found
 
 

@@ -58,7 +58,7 @@ class Package:
     name: str
     is_chosen: bool
     rows: list[Row]
-    price: str  # the figure that says most about it
+    price: list[tuple[str, str]]  # with tax and all that is in every package: amount, when
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,13 @@ def cadence(every: int, unit: str) -> str:
     return f"every {one}" if every == 1 else f"every {every} {many}"
 
 
-def _price(content: dict[str, Any], choice: Choice, place: int) -> str:
-    return _headline(proposals.parts(content, proposals.settled(content, place, choice.taken)), content["currency"])
+def _price(content: dict[str, Any], choice: Choice, place: int) -> list[tuple[str, str]]:
+    """What the client would pay with this package, all of it: (amount with tax, when)."""
+    try:
+        found = sums(content, proposals.settled(content, place, choice.taken))
+    except NotAllowed:
+        return []
+    return [(one.total, one.title[0].lower() + one.title[1:]) for one in found]
 
 
 def _headline(found: list[Part], currency: str) -> str:

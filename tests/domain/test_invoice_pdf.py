@@ -19,8 +19,9 @@ from tests.cast import COMMAND, make_client, make_firm, now
 from tests.cast_invoices import TODAY, make_invoice, make_item
 
 HOSTILE = (
-    "🎉 Party Ltd", "نور للمحاسبة", "שלום בעמ", "\u202eevil\u202c", "e\u0301\u0301\u0301", "\u200b\u2060", "A\x00B\x1b[31m",
-    "\ud800", "<script>alert(1)</script>", "=cmd()", "';--", "   ", "W" * 10_000, "株式会社", "a\nb\tc",
+    "🎉 Party Ltd", "نور للمحاسبة", "שלום בעמ", "\u202eevil\u202c", "e\u0301\u0301\u0301", "\u200b\u2060",
+    "A\x00B\x1b[31m", "\ud800", "<script>alert(1)</script>", "=cmd()", "';--", "   ", "W" * 10_000,
+    "株式会社", "a\nb\tc",
 )  # fmt: skip
 LINE = PrintedLine(
     "Annual accounts",

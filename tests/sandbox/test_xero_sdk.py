@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -115,6 +116,68 @@ def test_a_key_makes_a_repeated_creation_harmless(api: Any, books: Books) -> Non
     first = api.create_contacts(books.tenant, one, idempotency_key="sdk-1")
     again = api.create_contacts(books.tenant, one, idempotency_key="sdk-1")
     assert first.contacts[0].contact_id == again.contacts[0].contact_id
+
+
+def an_invoice(books: Books, number: str, **more: Any) -> Any:
+    line = xero.LineItem(
+        description="Annual accounts", quantity=3.0, unit_amount=33.3333, account_code="200", tax_type="OUTPUT2"
+    )
+    who = xero.Contact(contact_id=books.contacts("?page=1")[0]["ContactID"])
+    return xero.Invoice(
+        type="ACCREC", contact=who, line_items=[line], date=date(2026, 11, 20), due_date=date(2026, 12, 20),
+        invoice_number=number, status="AUTHORISED", line_amount_types=xero.LineAmountTypes.EXCLUSIVE,
+        currency_code=xero.CurrencyCode.NZD, **more,
+    )  # fmt: skip
+
+
+def test_it_creates_an_invoice_and_reads_it(api: Any, books: Books) -> None:
+    both = xero.Invoices(invoices=[an_invoice(books, "SDK-1", reference="PO 1"), an_invoice(books, "SDK-1")])
+    good, bad = api.create_invoices(books.tenant, both, summarize_errors=False, unitdp=4).invoices
+    assert (good.status_attribute_string, bad.status_attribute_string) == ("OK", "ERROR")
+    assert bad.validation_errors[0].message == "Invoice # must be unique."
+    (seen,) = api.get_invoice(books.tenant, good.invoice_id, unitdp=4).invoices
+    assert (seen.invoice_number, seen.reference, seen.status) == ("SDK-1", "PO 1", "AUTHORISED")
+    assert (seen.sub_total, seen.total_tax, seen.total, seen.amount_due) == (100, 15, 115, 115)
+    assert (seen.date, seen.due_date) == (date(2026, 11, 20), date(2026, 12, 20))
+    assert seen.line_items[0].unit_amount == Decimal("33.3333")
+    (listed,) = api.get_invoices(books.tenant, invoice_numbers=["SDK-1"], where='Type=="ACCREC"', page=1).invoices
+    assert listed.invoice_id == seen.invoice_id
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    assert len(api.get_invoices(books.tenant, if_modified_since=since, statuses=["AUTHORISED"]).invoices) == 1
+
+
+def payment_values(payment: Any) -> dict[str, Any]:
+    return {name: getattr(payment, name) for name in ("invoice", "account", "date", "amount", "reference")}
+
+
+def test_it_pays_an_invoice_and_takes_the_payment_back(api: Any, books: Books) -> None:
+    made = xero.Invoices(invoices=[an_invoice(books, "SDK-1")])
+    (invoice,) = api.create_invoices(books.tenant, made, summarize_errors=True, unitdp=4).invoices
+    bank = api.get_accounts(books.tenant, where='Type=="BANK"').accounts[0]
+    payment = xero.Payment(
+        invoice=xero.Invoice(invoice_id=invoice.invoice_id), account=xero.Account(account_id=bank.account_id),
+        date=date(2026, 11, 21), amount=115.0, reference="by card",
+    )  # fmt: skip
+    too_much = xero.Payments(payments=[xero.Payment(**{**payment_values(payment), "amount": 115.01})])
+    with pytest.raises(AccountingBadRequestException, match="exceeds the amount outstanding"):
+        api.create_payments(books.tenant, too_much, summarize_errors=True)
+    (paid,) = api.create_payments(books.tenant, xero.Payments(payments=[payment])).payments
+    assert (paid.status, paid.payment_type, paid.amount) == ("AUTHORISED", "ACCRECPAYMENT", 115)
+    (now,) = api.get_invoice(books.tenant, invoice.invoice_id).invoices
+    assert (now.status, now.amount_due, now.fully_paid_on_date) == ("PAID", 0, date(2026, 11, 21))
+    where = f'Invoice.InvoiceID==guid("{invoice.invoice_id}")'
+    assert len(api.get_payments(books.tenant, where=where).payments) == 1
+    api.delete_payment(books.tenant, paid.payment_id, xero.PaymentDelete(status="DELETED"))
+    assert api.get_payment(books.tenant, paid.payment_id).payments[0].status == "DELETED"
+    assert api.get_invoice(books.tenant, invoice.invoice_id).invoices[0].status == "AUTHORISED"
+
+
+def test_it_voids_an_invoice_and_reads_items(api: Any, books: Books) -> None:
+    made = xero.Invoices(invoices=[an_invoice(books, "SDK-1")])
+    (invoice,) = api.create_invoices(books.tenant, made, summarize_errors=True).invoices
+    change = xero.Invoices(invoices=[xero.Invoice(status="VOIDED")])
+    assert api.update_invoice(books.tenant, invoice.invoice_id, change).invoices[0].status == "VOIDED"
+    assert {item.code for item in api.get_items(books.tenant).items} >= {"ADVICE", "ANNUAL"}
 
 
 def test_it_reads_the_organisation_and_the_short_lists(api: Any, books: Books) -> None:

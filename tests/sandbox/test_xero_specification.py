@@ -27,7 +27,7 @@ referencing = pytest.importorskip("referencing", reason="it comes with openapi-s
 
 NAME = "xero_accounting.yaml"
 ENVELOPE = {"Id", "Status", "ProviderName", "DateTimeUTC"}  # around every list, and in none of the schemas
-UNDESCRIBED = {"HistoryRecord.DateUTCString"}  # in the vendor's documentation and its answers only
+UNDESCRIBED = {"HistoryRecord.DateUTCString", "Invoice.DateString", "Invoice.DueDateString"}  # in the vendor's documentation and its answers only
 ALIASES = {"/Organisations": "/Organisation"}  # the sandbox takes both
 
 
@@ -96,6 +96,16 @@ def furnish(books: Books) -> str:
         "Website": "https://www.furnished.example", "Balances": {"owed": "118.90", "late": "40"},
         "BrandingTheme": {"BrandingThemeID": made["ContactID"], "Name": "Standard"},
     })  # fmt: skip
+    line = {"Description": "Work", "Quantity": 2, "UnitAmount": 60, "DiscountRate": 10, "AccountCode": "200"}
+    tracking = [{"Name": "Office", "Option": "Hamilton"}]
+    invoice = {
+        "Type": "ACCREC", "Contact": {"ContactID": made["ContactID"]}, "InvoiceNumber": "S-1", "Reference": "PO 1",
+        "DueDate": "2026-12-20", "Status": "AUTHORISED", "Url": "https://portal.example.co.nz/1", "SentToContact": True,
+        "LineItems": [{**line, "Tracking": tracking}, {"ItemCode": "ADVICE"}],
+    }  # fmt: skip
+    books.json("PUT", "Invoices?summarizeErrors=true", {"Invoices": [invoice]})
+    books.other_side("POST", "invoices/S-1/credit", {"amount": "5"})
+    books.other_side("POST", "invoices/S-1/pay", {"reference": "cheque"})
     return str(made["ContactID"])
 
 
@@ -115,6 +125,14 @@ def furnish(books: Books) -> str:
         ("BrandingThemes", "BrandingThemes"),
         ("Currencies", "Currencies"),
         ("Users", "Users"),
+        ("Items", "Items"),
+        ("Invoices", "Invoices"),
+        ("Invoices?page=1&unitdp=4", "Invoices"),
+        ("Invoices?summaryOnly=true", "Invoices"),
+        ("Invoices/S-1", "Invoices"),
+        ("Invoices/S-1/History", "HistoryRecords"),
+        ("Payments", "Payments"),
+        ("Payments?page=1", "Payments"),
     ],
 )
 def test_what_is_read_is_as_described(books: Books, specification: dict[str, Any], path: str, schema: str) -> None:
@@ -135,6 +153,25 @@ def test_what_is_written_comes_back_as_described(books: Books, specification: di
     note = {"HistoryRecords": [{"Details": "Called them"}]}
     noted = books.json("PUT", f"Contacts/{answer['Contacts'][0]['ContactID']}/History", note)
     assert problems(specification, "HistoryRecords", noted) == []
+
+
+@pytest.mark.parametrize("family", ["Invoices", "Payments"])
+def test_what_is_billed_and_paid_comes_back_as_described(
+    books: Books, specification: dict[str, Any], family: str
+) -> None:
+    furnish(books)
+    contact = {"ContactID": books.contacts("?page=1")[0]["ContactID"]}
+    line = {"Description": "Work", "Quantity": 1, "UnitAmount": 60, "AccountCode": "200", "TaxType": "OUTPUT2"}
+    good = {"Type": "ACCREC", "Contact": contact, "DueDate": "2026-12-20", "Status": "AUTHORISED", "LineItems": [line]}
+    sent = {"Invoices": [good, {**good, "CurrencyCode": "EUR"}, {**good, "Status": "DRAFT", "SentToContact": True}]}
+    answer = books.json("PUT", "Invoices?summarizeErrors=false", sent)
+    assert [one["StatusAttributeString"] for one in answer["Invoices"]] == ["OK", "ERROR", "WARNING"]
+    if family == "Payments":
+        paid = {"Invoice": {"InvoiceID": answer["Invoices"][0]["InvoiceID"]}, "Account": {"Code": "090"}, "Amount": 1}
+        sent = {"Payments": [paid, {**paid, "Amount": 1000}]}
+        answer = books.json("PUT", "Payments?summarizeErrors=false", sent)
+        assert [one["StatusAttributeString"] for one in answer["Payments"]] == ["OK", "ERROR"]
+    assert problems(specification, family, answer) == []
 
 
 def test_refusals_are_as_described(books: Books, specification: dict[str, Any]) -> None:

@@ -30,6 +30,9 @@ def test_a_client_made_here_goes_at_once_with_everything_and_is_linked(books: Bo
         phone="09 555 0101", address=Address("1 Quay St", "Auckland"),
         contacts=[{"name": "Ana Lee", "email": "ana@acme.example"}, {"name": "Sam Lee"}],
     )  # fmt: skip
+    row = row_of(client)
+    assert row is not None
+    key = row.key
     assert create(client) == Outcome.CREATED_THERE
     there = app_of(books).one("Acme Corp")
     assert (there.phone, there.address.street, [one.name for one in there.contacts]) == (
@@ -37,6 +40,7 @@ def test_a_client_made_here_goes_at_once_with_everything_and_is_linked(books: Bo
     )  # fmt: skip
     link = link_of(client)
     assert (link.remote_id, link.made_by, link.push_state) == (there.remote_id, "created", PushState.NONE)
+    assert link.created_as == key, "some apps know it by this for ever"
     assert row_of(client) is None
     assert "Acme Corp is to be created in Ledger" in told(client)
     assert "Acme Corp created in Ledger" in told(client)

@@ -27,8 +27,8 @@ from tests.torture.ground import LEDGERS, PLACES, Ground, ground_of, log_of, ste
 from tests.torture.killing import Ended, Killers
 
 FULL = os.environ.get("TORTURE") == "full"
-FEW = 7  # moments of a story that an ordinary run tries
-MOST = 400
+FEW = 4  # moments of a story that an ordinary run tries
+MOST = 900
 
 Worlds = Callable[..., AbstractContextManager[World]]
 

@@ -148,7 +148,8 @@ def test_another_choice_than_the_one_shown_is_asked_about_first(story, browser) 
         proposal_id, link = put_out()
         add_choices(proposal_id)
     page = browser.get(link)
-    assert "Plus $345.00 every month" in page.text
+    assert "Plus $775.00 when you accept $345.00 every month" in page.text
+    assert "Basic $575.00 when you accept" in page.text
     changed = page.submit("Accept proposal", name="Aroha Ngata", agreed="yes", option="2")
     assert changed.status == 409
     assert "Before tax $700.00" in changed.text

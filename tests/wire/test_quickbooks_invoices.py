@@ -116,6 +116,17 @@ def test_prices_with_tax_in_them_come_to_the_same(door: Door, somebody: str, gro
     assert fields(door, found.remote_id)["GlobalTaxCalculation"] == "TaxInclusive"
 
 
+@pytest.mark.parametrize("gross", ["115", "100", "0.05"])
+def test_the_other_reading_of_prices_with_tax_is_a_setting(make_door: Any, somebody: str, gross: str) -> None:
+    door = make_door(QuickBooks, QUICKBOOKS_TAX_INCLUSIVE_LINES="gross")
+    switch(door, tax_inclusive_lines="gross")
+    net = round(Decimal(gross) * 100 / 115, 2)
+    wanted = invoice(somebody, "INV-1", line(gross, net=net, tax=Decimal(gross) - net), tax_mode=TaxMode.INCLUSIVE)
+    found = created(door, wanted)
+    assert (found.net, found.total) == (net, Decimal(gross))
+    assert [(one.quantity, one.price) for one in found.lines or ()] == [(1, Decimal(gross))]
+
+
 def test_an_invoice_without_tax_says_so(door: Door, somebody: str) -> None:
     wanted = invoice(somebody, "INV-1", line(percent="0", tax="0", tax_id=""), tax_mode=TaxMode.NONE)
     found = created(door, wanted)

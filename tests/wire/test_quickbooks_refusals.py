@@ -94,10 +94,11 @@ def test_lines_without_tax_rate_are_told_before_they_are_sent(door: Door, somebo
     assert not door.calls("/invoice$")
 
 
-def test_a_company_without_tax_wants_no_rates(door: Door, somebody: str) -> None:
-    switch(door, needs_tax_code=False)
+def test_a_company_without_tax_wants_no_rates_and_takes_no_tax(door: Door, somebody: str) -> None:
     company(door, "POST", "preferences", {"uses_tax": False})
-    created(door, invoice(somebody, "INV-1", line(tax_id="", tax="0")))
+    found = created(door, invoice(somebody, "INV-1", line(tax_id="", tax="0")))
+    assert (found.tax, found.total) == (Decimal(0), Decimal(100))
+    assert refused(door, invoice(somebody, "INV-2")).cause is Cause.TAX_NOT_ALLOWED
 
 
 def test_two_sales_taxes_on_one_american_invoice_are_refused_here(make_door: Any) -> None:

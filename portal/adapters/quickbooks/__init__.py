@@ -111,7 +111,7 @@ class QuickBooks:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self._now = now
-        self._companies = Companies(now)
+        self._companies = Companies(now, takes_gross=value("QUICKBOOKS_TAX_INCLUSIVE_LINES") == "gross")
         self._sign_in = IntuitSignIn(transport, value, now)
         self.consent_origin = self._sign_in.consent_origin
         self.dialect = Dialect(

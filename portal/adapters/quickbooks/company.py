@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from portal.adapters.base import Session
@@ -27,6 +27,7 @@ class Company:
     closed_until: date | None
     changed_at: datetime | None
     read_at: datetime
+    takes_gross: bool = False  # whether a line's amount has the tax in it where its price has
 
     @property
     def is_us(self) -> bool:
@@ -41,8 +42,9 @@ class Company:
 class Companies:
     """Read when asked for, and kept for a minute."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], *, takes_gross: bool = False) -> None:
         self._now = now
+        self._takes_gross = takes_gross
         self._known: dict[str, Company] = {}
 
     def of(self, session: Session) -> Company:
@@ -51,7 +53,7 @@ class Companies:
         if known is not None and timedelta(0) <= now - known.read_at < KEPT:
             return known
         country = known.country if known else _country(session)
-        found = _read(session, country, now)
+        found = replace(_read(session, country, now), takes_gross=self._takes_gross)
         self._known[session.account_id] = found
         return found
 

@@ -119,7 +119,14 @@ def _check_tax(one: InvoiceOut, company: Company) -> None:
                 f"{NAME} takes one sales tax for a whole invoice in the United States. Split the invoice.",
                 cause=Cause.TAX_NOT_ALLOWED,
             )
-    elif company.uses_tax:
+    elif not company.uses_tax:
+        if one.tax:
+            raise InvoiceRefused(
+                f"The company in {NAME} charges no tax, and this invoice has some. Turn on tax there, or take it off "
+                "here.",
+                cause=Cause.TAX_NOT_ALLOWED,
+            )
+    else:
         for line in one.lines:
             if not line.tax_id:
                 raise InvoiceRefused(
@@ -137,34 +144,36 @@ def _line(line: InvoiceLineOut, one: InvoiceOut, company: Company) -> Plain:
             "service here stands for.",
             cause=Cause.ACCOUNT_NOT_VALID,
         )
-    quantity, price, text = _made_of(line, one)
+    is_inclusive = one.tax_mode is TaxMode.INCLUSIVE
+    amount = line.net + line.tax if is_inclusive and company.takes_gross else line.net
+    quantity, price, text = _made_of(line, one, amount)
     detail: Plain = {"ItemRef": {"value": line.item_id}, "Qty": quantity, "UnitPrice": price}
-    if one.tax_mode is TaxMode.INCLUSIVE:
+    if is_inclusive and not company.takes_gross:
         detail["TaxInclusiveAmt"] = line.net + line.tax
     if company.is_us:
         detail["TaxCodeRef"] = {"value": _us_code(line, one)}
-    elif line.tax_id and one.tax_mode is not TaxMode.NONE:
+    elif line.tax_id and one.tax_mode is not TaxMode.NONE and company.uses_tax:
         detail["TaxCodeRef"] = {"value": line.tax_id}
     if len(text) > TEXT_LENGTH:
         text = text[: TEXT_LENGTH - 1] + "…"
     return {
-        "DetailType": "SalesItemLineDetail", "Amount": line.net, "Description": text, "SalesItemLineDetail": detail,
+        "DetailType": "SalesItemLineDetail", "Amount": amount, "Description": text, "SalesItemLineDetail": detail,
     }  # fmt: skip
 
 
-def _made_of(line: InvoiceLineOut, one: InvoiceOut) -> tuple[Decimal, Decimal, str]:
-    """Quantity, price and text. Amounts are without tax, also where the prices on paper have it in them."""
-    if one.tax_mode is not TaxMode.INCLUSIVE and not line.discount and line.quantity * line.price == line.net:
+def _made_of(line: InvoiceLineOut, one: InvoiceOut, amount: Decimal) -> tuple[Decimal, Decimal, str]:
+    """Quantity, price and text of a line of this amount."""
+    if not line.discount and line.quantity * line.price == amount:
         return line.quantity, line.price, line.description
     told = f"{_said(line.quantity)} × {_said(line.price)}"
     if one.tax_mode is TaxMode.INCLUSIVE:
         told += " with tax"
     if line.discount:
         told += f", less {_said(line.discount)}"
-    share = _even(line.net, line.quantity, one.currency)
+    share = _even(amount, line.quantity, one.currency)
     is_plain = line.quantity == 1 and not line.discount
     text = line.description if is_plain else f"{line.description}\n{told}".strip()
-    return (line.quantity, share, text) if share is not None else (Decimal(1), line.net, text)
+    return (line.quantity, share, text) if share is not None else (Decimal(1), amount, text)
 
 
 def _even(net: Decimal, quantity: Decimal, currency: str) -> Decimal | None:
@@ -187,7 +196,7 @@ def _us_code(line: InvoiceLineOut, one: InvoiceOut) -> str:
 def _tax(one: InvoiceOut, company: Company) -> Plain:
     """In the United States one code for the whole invoice; elsewhere how the lines are to be read."""
     if not company.is_us:
-        return {"GlobalTaxCalculation": MODES[one.tax_mode]}
+        return {"GlobalTaxCalculation": MODES[one.tax_mode if company.uses_tax else TaxMode.NONE]}
     codes = {line.tax_id for line in one.lines} - {"", UNTAXED, TAXED}
     if one.tax_mode is TaxMode.NONE or not codes:
         return {}

@@ -26,6 +26,10 @@ SETTINGS = (
     Setting("QUICKBOOKS_OAUTH_URL", "https://oauth.platform.intuit.com", "where tokens are asked for"),
     Setting("QUICKBOOKS_AUTHORIZE_URL", "https://appcenter.intuit.com", "where people sign in"),
     Setting("QUICKBOOKS_REVOKE_URL", "https://developer.api.intuit.com", "where tokens are given back"),
+    Setting(
+        "QUICKBOOKS_TAX_INCLUSIVE_LINES", "net",
+        "where prices have the tax in them, whether a line's amount goes out without it (net) or with it (gross)",
+    ),
 )  # fmt: skip
 
 

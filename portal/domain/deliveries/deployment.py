@@ -74,6 +74,7 @@ class Deployment:
     delivery_id: int | None = None
     number: str = ""
     url: str = ""
+    cause: str = ""
     reason: str = ""
     advice: str = ""
     fix: str = ""
@@ -123,7 +124,7 @@ def _of_delivery(row: Delivery) -> Deployment:
         advice = advice_for(row.cause if standing == Standing.FAILED else "unknown", app)
     return Deployment(
         standing=standing, app=app, connection_id=row.connection_id, delivery_id=row.id, number=row.remote_number,
-        url=row.web_url, reason=reason, advice=advice.text, fix=advice.fix,
+        url=row.web_url, cause=row.cause, reason=reason, advice=advice.text, fix=advice.fix,
         can_try=row.state not in (DeliveryState.DELIVERED, DeliveryState.WITHDRAWN, DeliveryState.SENDING),
         since=row.delivered_at or row.sent_at or row.made_at, next_at=row.next_at,
         story=story_of(row) if row.cause == "customer" else None,

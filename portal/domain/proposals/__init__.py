@@ -56,6 +56,7 @@ from portal.domain.proposals.offering import (
     due_to_expire,
     expire,
     follow_last_day,
+    give_link,
     is_over,
     mark_lost,
     new_link,
@@ -69,7 +70,7 @@ __all__ = [
     "Frozen", "Grouping", "LineFigure", "NotReady", "Outcome", "Part", "Proposal", "ProposalLine", "ProposalState",
     "Signer", "StaleProposal", "Starts", "TooLate", "When", "accept", "add_line", "behind", "changeable",
     "clients_called", "content_of", "default_choice", "digest_of", "draft", "due_to_expire", "duplicate", "edit",
-    "edit_line", "expire", "figure", "follow_last_day", "get", "has_proposals", "is_over", "is_taken", "label",
-    "line_of", "listing", "mark_lost", "move_line", "new_link", "note_seen", "outcome", "parts", "put_out",
+    "edit_line", "expire", "figure", "follow_last_day", "get", "give_link", "has_proposals", "is_over", "is_taken",
+    "label", "line_of", "listing", "mark_lost", "move_line", "new_link", "note_seen", "outcome", "parts", "put_out",
     "remove_line", "revoke", "settled", "shortest", "shown_as_accepted", "taken_lines", "the_client_as",
 ]  # fmt: skip

@@ -68,6 +68,6 @@ __all__ = [
     "currency_of", "delay", "discount_with", "due_clients", "due_items", "edit_item", "edit_service", "end_finished",
     "end_service", "find", "firm_currency", "forget_problem", "has_due", "hold", "look", "make_manual", "manual",
     "materialise", "note_problem", "open_items", "overdue", "pause", "problems", "reference_of", "reopen_item",
-    "restart_service", "resume", "schedule_item", "schedule_items", "service_of", "services_of", "start_services", "today",
-    "upcoming",
+    "restart_service", "resume", "schedule_item", "schedule_items", "service_of", "services_of", "start_services",
+    "today", "upcoming",
 ]  # fmt: skip

@@ -37,6 +37,7 @@ class Terms:
     currency: str
     mode: str  # as GlobalTaxCalculation names it
     needs_code: bool
+    has_gross: bool = False  # under TaxInclusive amounts have the tax in them
 
     @property
     def is_us(self) -> bool:
@@ -103,6 +104,8 @@ def _take_item(terms: Terms, found: Lines, raw: Record, line: Record) -> None:
             stored[name] = detail[name]
     amount = rounded(amount, terms.currency)
     gross = number_in(detail, "TaxInclusiveAmt") if detail.get("TaxInclusiveAmt") is not None else None
+    if terms.has_gross and terms.mode == "TaxInclusive":
+        gross = amount
     found.taxed.append(Taxed("" if terms.is_us else code, amount, gross))
     if code == "TAX":
         found.taxable += amount

@@ -170,7 +170,8 @@ def _built(box: Sandbox, db: sqlite3.Connection, company: Company, values: Recor
     is_us = company.country == "US"
     mode = "TaxExcluded" if is_us else values.get("GlobalTaxCalculation", "TaxExcluded")
     needs = bool(box.switches["quickbooks_needs_tax_code"])
-    terms = Terms(db, company, currency["value"], mode, needs)
+    has_gross = box.switches["quickbooks_tax_inclusive_lines"] == "gross"
+    terms = Terms(db, company, currency["value"], mode, needs, has_gross)
     lines = invoice_lines.checked(terms, values.get("Line"))
     found = _sums(box, terms, settings, lines, values)
     total = found.total - lines.discount

@@ -44,6 +44,11 @@ SWITCHES = {
     "quickbooks_tax_rounding": Switch(
         "each_rate", "tax is rounded for the lines of a rate, or for each line", ("each_rate", "each_line")
     ),
+    "quickbooks_tax_inclusive_lines": Switch(
+        "net",
+        "under TaxInclusive a line's Amount is without tax, and TaxInclusiveAmt with it; or gross",
+        ("net", "gross"),
+    ),
     "quickbooks_inactive_customer": Switch(
         "610", "the fault of a sale to an inactive customer: 610, 2500 or 6250", ("610", "2500", "6250")
     ),

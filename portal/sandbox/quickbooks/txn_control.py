@@ -22,9 +22,9 @@ LIST = f"<any({', '.join(repr(name) for name in txn_otherside.LISTS)}):kind>"
 
 @control.get(f"{ROOT}/{KIND}")
 def find(kind: str) -> Response:
-    """By `number`, `customer` (its Id) or `mark`, a part of the private note; the newest first."""
+    """By `number` or a part of it (`q`), `customer` (its Id), `mark` (a part of the note); the newest first."""
     args = request.args
-    wanted = {name: args.get(name, "") for name in ("number", "mark", "customer")}
+    wanted = {name: args.get(name, "") for name in ("number", "mark", "customer", "q")}
     return jsonify(txn_otherside.find(here(), _tenant(), KINDS[kind], limit=args.get("limit", 50, int), **wanted))
 
 

@@ -32,9 +32,17 @@ LISTS = {
 
 
 def find(
-    box: Sandbox, tenant: Tenant, entity: str, *, number: str = "", mark: str = "", customer: str = "", limit: int = 50
+    box: Sandbox,
+    tenant: Tenant,
+    entity: str,
+    *,
+    number: str = "",
+    mark: str = "",
+    customer: str = "",
+    q: str = "",
+    limit: int = 50,
 ) -> list[Values]:
-    """The newest first. `mark` is any part of the private note."""
+    """The newest first. `mark` is any part of the private note, `q` any part of the number."""
     query = "SELECT * FROM qbo_txn WHERE tenant = ? AND entity = ? AND gone = 0"
     values: list[Any] = [tenant.id, entity]
     if number:
@@ -43,6 +51,8 @@ def find(
         query, values = f"{query} AND customer = ?", [*values, customer]
     if mark:
         query, values = f"{query} AND instr(note, ?) > 0", [*values, mark]
+    if q:
+        query, values = f"{query} AND instr(number, ?) > 0", [*values, q.casefold()]
     with box.store.read() as db:
         rows = db.execute(f"{query} ORDER BY id DESC LIMIT ?", [*values, limit]).fetchall()
     return [_seen(row) for row in rows]

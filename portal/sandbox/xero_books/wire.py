@@ -144,7 +144,7 @@ def answer(key: str, items: Iterable[str], pagination: Item | None = None) -> Re
 def error(reason: ApiError) -> Response:
     """Status 400 and the error object."""
     if wants_json():
-        return Response(render(reason.body), 400, content_type=JSON_TYPE)
+        return Response(render_exactly(reason.body), 400, content_type=JSON_TYPE)
     return Response(_xml("ApiException", reason.body), 400, content_type=XML_TYPE)
 
 

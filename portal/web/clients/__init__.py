@@ -23,6 +23,7 @@ for _name in (
     "side_by_side",
     "csv_import",
     "app_import",
+    "invoices",
     "billing",
     "billing_edit",
     "invoicing",

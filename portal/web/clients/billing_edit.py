@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from flask import Response, abort, request
@@ -84,7 +85,8 @@ def save_service(client_id: int, service_id: int) -> Response:
     form = FactsForm(service)
     if not form.validate():
         return refused("clients/billing/service.html", "form", form=form, client=client, service=service)
-    version = int(form.version.data) if str(form.version.data).isdecimal() else None
+    shown = str(form.version.data)
+    version = int(shown) if shown.isdecimal() else None
     values = form.facts() | {"pay_by": form.pays_by()}
     name = service.name
     try:
@@ -154,11 +156,11 @@ def add_service(client_id: int) -> Response:
         if form.first_on.data is None or form.first_on.data < schedule.today(now()):
             form.first_on.errors = ["Choose a day from today on."]
         else:
-            return _add_service(client, form)
+            return _add_service(client, form, form.first_on.data)
     return refused("clients/billing/new_service.html", "form", form=form, **_around_new(client, None))
 
 
-def _add_service(client: Client, form: NewServiceForm) -> Response:
+def _add_service(client: Client, form: NewServiceForm, first_on: date) -> Response:
     client_id = client.id
     mark = once.claim(form.once.data or "", now())
     if mark is None:
@@ -166,7 +168,7 @@ def _add_service(client: Client, form: NewServiceForm) -> Response:
         return done("That form was sent already; what it added is here.", ".billing", tone="info", client_id=client_id)
     service = schedule.add_service(
         client, form.facts() | {"service_id": _service_id(form)},
-        Cadence(form.every.data or 1, form.unit(), form.periods.data), first_on=form.first_on.data, by=actor(),
+        Cadence(form.every.data or 1, form.unit(), form.periods.data), first_on=first_on, by=actor(),
         now=now(), pay_by=form.pays_by(),
     )  # fmt: skip
     mark.made = service.id

@@ -1,4 +1,4 @@
-"""The forms of the billing tab: a line of the schedule, a single item, an additional service, the check of an invoice."""
+"""The forms of the billing tab: a line of the schedule, a single item, a service, the check of an invoice."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from flask import Response, abort, request
@@ -44,7 +45,7 @@ def invoice_now(client_id: int) -> Response:
 @screen.post("/<int:client_id>/billing/reviews")
 @needs(May.INVOICE_CLIENTS)
 def review_invoices(client_id: int) -> Response:
-    """How many invoices it makes and why, what each comes to, and what would keep it from its ledger. Nothing is kept."""
+    """How many invoices it makes and why, what each comes to, what would keep it from its ledger. Nothing is kept."""
     client, form = client_or_404(client_id), InvoiceForm()
     checked = _checked(client)
     is_fine = [one.validate() for _line, one in checked]
@@ -106,8 +107,8 @@ def _as_typed(line: Coming, one: LineForm, form: InvoiceForm) -> Coming:
 
 def _planned(line: Coming) -> Planned:
     return Planned(
-        line.client_id, line.due_on, line.pay_by, line.reference, line.currency, line.name, line.quantity, line.price,
-        line.discount, line.discount_is_percent, line.tax_rate_id, line.service_id,
+        line.client_id, line.due_on or date.min, line.pay_by, line.reference, line.currency, line.name, line.quantity,
+        line.price, line.discount, line.discount_is_percent, line.tax_rate_id, line.service_id,
     )  # fmt: skip
 
 

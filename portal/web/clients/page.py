@@ -185,6 +185,7 @@ def frame_of(client: Client, tab: str) -> dict[str, Any]:
             ("billing", "Billing", url_for(".billing", client_id=client.id)),
             ("apps", "Apps", url_for(".mappings", client_id=client.id)),
             ("side_by_side", "Side by side", url_for(".side_by_side", client_id=client.id)),
+            ("invoices", "Invoices", url_for(".invoices_of", client_id=client.id)),
             ("activity", "Activity", url_for(".log", client_id=client.id)),
         ],
         "marks": marks,

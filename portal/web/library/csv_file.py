@@ -65,5 +65,7 @@ def _sent() -> str:
     """The file, or its text as the page before kept it."""
     file = request.files.get("file")
     if file is not None and file.filename:
-        return file.read(LARGEST + 1).decode("utf-8-sig", errors="replace").replace("\x00", "")[:LARGEST]
-    return request.form.get("text", "").replace("\x00", "")[:LARGEST]
+        text = file.read(LARGEST + 1).decode("utf-8-sig", errors="replace")
+    else:
+        text = request.form.get("text", "")
+    return text.replace("\x00", "").replace("\r\n", "\n")[:LARGEST]  # forms write line breaks their own way

@@ -1,0 +1,60 @@
+"""A client's Invoices tab: what was billed, and which ledger its invoices go to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, abort, request
+
+from portal.db import db
+from portal.domain import connections, invoices, ledgers
+from portal.domain.deliveries.deployment import STANDINGS
+from portal.domain.invoices.view import Filters
+from portal.domain.people import May
+from portal.web.clients import screen
+from portal.web.clients.lookups import client_or_404, locked_or_404, now
+from portal.web.clients.page import frame_of
+from portal.web.guard import actor, current_person, needs
+from portal.web.invoices.lookups import today
+from portal.web.render import done, render
+
+
+@screen.get("/<int:client_id>/invoices")
+@needs(May.SEE_INVOICES)
+def invoices_of(client_id: int) -> Response:
+    """Newest first; voided ones only for those who may void, and only when they ask (IN-04)."""
+    client = client_or_404(client_id)
+    may_settle = current_person().may(May.SETTLE_INVOICES)
+    voided = may_settle and request.args.get("voided") == "yes"
+    view = Filters(client=client.id, with_voided=voided)
+    key, _notes = invoices.key_from(request.args, view.sort)
+    values: dict[str, Any] = {
+        "view": view,
+        "page": invoices.listing(view, key, as_of=today()),
+        "standing_of": lambda state: STANDINGS.get(state),
+        "voided": voided,
+        "may_settle": may_settle,
+        "may_bill": current_person().may(May.INVOICE_CLIENTS),
+        "choice": ledgers.choice_of(client),
+        "ledgers": [(one.id, connections.label(one), one.account_name) for one in ledgers.in_use()],
+    }
+    return render("clients/invoices.html", blocks=("rows",), **values, **frame_of(client, "invoices"))
+
+
+@screen.post("/<int:client_id>/ledgers")
+@needs(May.INVOICE_CLIENTS)
+def choose_ledger(client_id: int) -> Response:
+    """Which ledger this client's invoices go to from now on; 0: none (XE-04, IN-11)."""
+    client = locked_or_404(client_id)
+    chosen = request.form.get("connection", 0, type=int)
+    connection = (connections.get(chosen) or abort(404)) if chosen else None
+    try:
+        ledgers.switch_client(client, connection, connection is not None, by=actor(), now=now())
+    except ledgers.NotALedger as told:
+        db.session.rollback()
+        return done(str(told), ".invoices_of", tone="warn", client_id=client_id)
+    app = connections.label(connection) if connection else ""
+    db.session.commit()
+    where = f"are created in {app}" if app else "go to no ledger"
+    said = f"Invoices of {client.name} {where} from now on. Those that are out already stay where they are."
+    return done(said, ".invoices_of", client_id=client_id)
