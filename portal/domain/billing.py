@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from itertools import count
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from portal.domain import money
 
@@ -173,8 +173,11 @@ SPLIT_WORDS = {
 _PLACES = {Split.DAY: 1, Split.PAY_BY: 2, Split.REFERENCE: 3, Split.CURRENCY: 4}
 
 
-@dataclass(frozen=True, slots=True)
-class Group(Generic[Item]):
+Key = tuple[int, date | None, str, str, str]
+ALONE: frozenset[Split] = frozenset()
+
+
+class Group(NamedTuple, Generic[Item]):
     """One future invoice. `apart`: why it is not one with the client's others of that day (or of all, by DAY)."""
 
     client_id: int
@@ -183,11 +186,11 @@ class Group(Generic[Item]):
     reference: str
     currency: str
     items: tuple[Item, ...]
-    apart: frozenset[Split] = frozenset()
+    apart: frozenset[Split] = ALONE
 
     @property
-    def key(self) -> tuple[int, date | None, str, str, str]:
-        return (self.client_id, self.on, self.pay_by, self.reference, self.currency)
+    def key(self) -> Key:
+        return self[:5]
 
 
 def group(items: Iterable[Item]) -> list[Group[Item]]:
@@ -195,22 +198,28 @@ def group(items: Iterable[Item]) -> list[Group[Item]]:
 
     In the order of clients and days; what has no day comes last.
     """
-    held: dict[tuple[int, date | None, str, str, str], list[Item]] = {}
+    held: dict[Key, list[Item]] = {}
     for item in items:
         key = (item.client_id, item.due_on, item.pay_by, item.reference, item.currency)
-        held.setdefault(key, []).append(item)
-    others: dict[tuple[int, date | None], list[tuple[int, date | None, str, str, str]]] = {}
+        if key in held:
+            held[key].append(item)
+        else:
+            held[key] = [item]
+    others: dict[tuple[int, date | None], list[Key]] = {}
     for key in held:
         others.setdefault(key[:2], []).append(key)
+    has_dayless = any(key[1] is None for key in held)
+    order = sorted(held, key=_dayless_last) if has_dayless else sorted(held)  # type: ignore[type-var]  # all have days
     return [
-        Group(*key, tuple(held[key]), _apart(others[key[:2]]))
-        for key in sorted(held, key=lambda key: (key[0], key[1] or date.max, *key[2:]))
+        Group(*key, tuple(held[key]), ALONE if len(alike := others[key[:2]]) == 1 else _apart(alike)) for key in order
     ]
 
 
-def _apart(keys: Sequence[tuple[int, date | None, str, str, str]]) -> frozenset[Split]:
-    if len(keys) < 2:
-        return frozenset()
+def _dayless_last(key: Key) -> tuple[int, date, str, str, str]:
+    return (key[0], key[1] or date.max, *key[2:])
+
+
+def _apart(keys: Sequence[Key]) -> frozenset[Split]:
     return frozenset(split for split, place in _PLACES.items() if len({key[place] for key in keys}) > 1)
 
 

@@ -20,7 +20,7 @@ from portal.domain import billing, claims, invoices, ledgers, money, schedule
 from portal.domain.apps import ClientLink, Connection, Finding, LinkState, OutgoingClient
 from portal.domain.billing import Group
 from portal.domain.clients import Client
-from portal.domain.ledgers import Choice, Chooser, Mapping, Problem
+from portal.domain.ledgers import Chooser, Mapping, Problem
 from portal.domain.library import TaxRate
 from portal.domain.outgoing import STUCK
 from portal.domain.records import TaxMode
@@ -47,14 +47,13 @@ class Planned(NamedTuple):
     service_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(NamedTuple):
     """A client as a rehearsal needs it."""
 
     id: int
     name: str
     created_at: datetime
-    is_archived: bool
+    archived_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -199,93 +198,136 @@ def _clients(ids: Collection[int]) -> dict[int, Who]:
     query = select(Client.id, Client.name, Client.created_at, Client.archived_at)
     if len(ids) <= MANY:
         query = query.where(Client.id.in_(ids))
-    rows = db.session.execute(query)
-    return {row.id: Who(row.id, row.name, row.created_at, row.archived_at is not None) for row in rows}
+    return {row[0]: Who(*row) for row in db.session.execute(query)}
 
 
 def _percents() -> dict[int, Decimal]:
     return {row.id: row.percent for row in db.session.execute(select(TaxRate.id, TaxRate.percent))}
 
 
+@dataclass
+class _Books:
+    """A ledger as it was read once: what concerns every invoice for it, and which kinds of line it takes."""
+
+    connection: Connection
+    mapping: Mapping
+    always: list[Problem]  # what stands in the way of everything
+    currency: str
+    lines_at_most: int
+    locked_until: date | None
+    fine: set[tuple[int | None, int | None]] = field(default_factory=set)  # (service, tax rate) known to be mapped
+
+    def takes(self, line: Planned) -> bool:
+        key = (line.service_id, line.tax_rate_id)
+        if key in self.fine:
+            return True
+        one = _as_billed([line])[0]
+        if self.mapping.tax_of(one)[1] is None and self.mapping.target_of(one)[1] is None:
+            self.fine.add(key)
+            return True
+        return False
+
+
 class _Inspector:
-    """Finds what would go wrong; looks at every ledger, and at every kind of line, once."""
+    """Finds what would go wrong; looks at every client, every ledger and every kind of line once."""
 
     def __init__(self, who: dict[int, Who]) -> None:
         self._who = who
         self._chooser = Chooser(list(who))
         self._links = _links(who)
         self._asked = _asked(who)
-        self._mappings: dict[int, Mapping] = {}
-        self._fine: set[tuple[int, int | None, int | None]] = set()  # ledger, service, tax rate
+        self._books: dict[int, _Books] = {}
+        self._standing: dict[int, tuple[_Books | None, list[Problem]]] = {}
         self._number = len(invoices.next_number("invoice"))
 
     def look_at(self, group: Group[Planned]) -> ToCome:
         who = self._who[group.client_id]
-        choice: Choice = self._chooser.of(who.id, who.created_at)
-        ledger = choice.target
-        problems = list(self._of_client(who, ledger))
-        subtotal = None
-        try:
-            subtotal = sum((_net(line) for line in group.items), Decimal(0))
-            if subtotal < 0:
-                problems.append(Problem("amount_not_allowed", f"It would come to less than nothing: {subtotal}.",
-                                        "invoice", who.id))  # fmt: skip
-        except money.NotAllowed as problem:
-            problems.append(Problem("amount_not_allowed", str(problem), "invoice", who.id))
-        if ledger is not None:
-            problems += self._of_ledger(group, ledger)
-        return ToCome(group, who, ledger, subtotal, tuple(dict.fromkeys(problems)))
+        standing = self._standing.get(who.id)
+        if standing is None:
+            standing = self._standing[who.id] = self._stands(who)
+        books, problems = standing
+        subtotal, wrong = _added_up(group)
+        if wrong is not None:
+            problems = [*problems, wrong]
+        if books is None:
+            return ToCome(group, who, None, subtotal, tuple(problems))
+        if not all(books.takes(line) for line in group.items) or self._is_odd(group, books):
+            problems = [*problems, *self._of_ledger(group, books)]
+        elif books.always:
+            problems = [*problems, *books.always]
+        return ToCome(group, who, books.connection, subtotal, tuple(dict.fromkeys(problems)) if problems else ())
 
-    def _of_client(self, who: Who, ledger: Connection | None) -> Iterator[Problem]:
-        if who.is_archived:
+    def _stands(self, who: Who) -> tuple[_Books | None, list[Problem]]:
+        """Where the client's invoices go, and what is wrong with the client."""
+        ledger = self._chooser.of(who.id, who.created_at).target
+        books = self._read(ledger) if ledger is not None else None
+        return books, list(self._of_client(who, books))
+
+    def _of_client(self, who: Who, books: _Books | None) -> Iterator[Problem]:
+        if who.archived_at is not None:
             text = f"{who.name} is archived, and archived clients are not billed."
             yield Problem("archived", text, "client", who.id)
-        if ledger is None:
+        if books is None:
             return
-        link = self._links.get((who.id, ledger.id))
-        app = self._mapping(ledger).app
+        place, app = (who.id, books.connection.id), books.mapping.app
+        link = self._links.get(place)
         if link is not None and link.state == LinkState.BROKEN:
             why = link.broken_why or "its record cannot be used"
             yield Problem("customer_gone", f"The link of {who.name} to {app} is broken: {why}.", "client", who.id)
-        elif link is None and (reason := self._asked.get((who.id, ledger.id))):
+        elif link is None and (reason := self._asked.get(place)):
             text = f"It is not settled which customer of {app} {who.name} is: {reason.rstrip('.')}."
             yield Problem("customer", text, "client", who.id)
 
-    def _of_ledger(self, group: Group[Planned], ledger: Connection) -> Iterable[Problem]:
-        mapping = self._mapping(ledger)
-        lines = [line for line in group.items if not self._is_fine(mapping, line)]
-        found = mapping.problems(_as_billed(lines), "", group.currency)
-        ways = ledger.ways.ledger
-        if ways is not None:
+    def _is_odd(self, group: Group[Planned], books: _Books) -> bool:
+        """Whether something beside its lines may keep this one invoice from the ledger."""
+        if books.currency and group.currency != books.currency:
+            return True
+        if len(group.items) > books.lines_at_most:
+            return True
+        return books.locked_until is not None and group.on is not None and group.on <= books.locked_until
+
+    def _of_ledger(self, group: Group[Planned], books: _Books) -> list[Problem]:
+        lines = [line for line in group.items if not books.takes(line)]
+        found = books.mapping.problems(_as_billed(lines), "", group.currency) + books.always
+        app, locked = books.mapping.app, books.locked_until
+        if len(group.items) > books.lines_at_most:
+            text = f"{app} takes at most {books.lines_at_most} lines; this invoice will have more."
+            found.append(Problem("amount_not_allowed", text, "invoice", group.client_id))
+        if locked is not None and group.on is not None and group.on <= locked:
+            text = f"{app} takes nothing dated {locked.isoformat()} or before: its books are locked."
+            found.append(Problem("period_locked", text, "connection"))
+        return found
+
+    def _read(self, ledger: Connection) -> _Books:
+        if ledger.id not in self._books:
+            mapping, ways = Mapping.read(ledger), ledger.ways.ledger
+            assert ways is not None  # reading its mapping has raised before
+            always = mapping.problems((), "", "")
             if self._number > ways.number_length:
                 text = (
                     f"{mapping.app} takes invoice numbers of at most {ways.number_length} characters; "
                     f"the next ones here have {self._number}."
                 )
-                found.append(Problem("number_used", text, "numbers"))
-            if len(group.items) > ways.lines_at_most:
-                text = f"{mapping.app} takes at most {ways.lines_at_most} lines; this invoice will have more."
-                found.append(Problem("amount_not_allowed", text, "invoice", group.client_id))
-        locked = mapping.settings.locked_until
-        if locked is not None and group.on is not None and group.on <= locked:
-            text = f"{mapping.app} takes nothing dated {locked.isoformat()} or before: its books are locked."
-            found.append(Problem("period_locked", text, "connection"))
-        return found
+                always.append(Problem("number_used", text, "numbers"))
+            settings = mapping.settings
+            self._books[ledger.id] = _Books(
+                ledger, mapping, always, settings.currency, ways.lines_at_most, settings.locked_until
+            )
+        return self._books[ledger.id]
 
-    def _is_fine(self, mapping: Mapping, line: Planned) -> bool:
-        key = (mapping.connection.id, line.service_id, line.tax_rate_id)
-        if key in self._fine:
-            return True
-        one = _as_billed([line])[0]
-        if mapping.tax_of(one)[1] is None and mapping.target_of(one)[1] is None:
-            self._fine.add(key)
-            return True
-        return False
 
-    def _mapping(self, ledger: Connection) -> Mapping:
-        if ledger.id not in self._mappings:
-            self._mappings[ledger.id] = Mapping.read(ledger)
-        return self._mappings[ledger.id]
+def _added_up(group: Group[Planned]) -> tuple[Decimal | None, Problem | None]:
+    """What it comes to before tax, and what is wrong with that."""
+    try:
+        subtotal = _net(group.items[0])
+        for line in group.items[1:]:
+            subtotal += _net(line)
+    except money.NotAllowed as problem:
+        return None, Problem("amount_not_allowed", str(problem), "invoice", group.client_id)
+    if subtotal < 0:
+        text = f"It would come to less than nothing: {money.said(subtotal, group.currency)}."
+        return subtotal, Problem("amount_not_allowed", text, "invoice", group.client_id)
+    return subtotal, None
 
 
 @dataclass

@@ -77,8 +77,7 @@ def gone(connection_id: int, remote_id: str, *, by: Actor, now: datetime) -> str
     if invoice is None or connection is None:
         db.session.commit()
         return "an invoice this portal did not make"
-    ways = connection.ways.ledger
-    if ways is not None and not ways.tells_payments:  # such a ledger shows it late, or not at all once reworded there
+    if not _tells_payments(connection):  # such a ledger shows it late, or not at all once it was reworded there
         db.session.commit()
         return "not found there, from which nothing follows"
     if invoice.voided_at is None:
@@ -149,11 +148,18 @@ def _settle(
         if differs:
             _note_difference(invoice, differs, connection, by, now)
             said.append("differs")
+    if not _tells_payments(connection):  # a payment missing from what it shows was not taken back
+        return said
     if told.payments is not None:
         said += _payments(invoice, told, connection, by, now)
     else:
         said += _sums(invoice, told, connection, by, now)
     return said
+
+
+def _tells_payments(connection: Connection) -> bool:
+    ways = connection.ways.ledger
+    return ways is None or ways.tells_payments
 
 
 def difference(invoice: Invoice, told: LedgerInvoice) -> str:

@@ -10,9 +10,10 @@ from flask import Blueprint, Response, url_for
 
 from portal import integrations
 from portal.domain import home as overview
-from portal.domain import rehearsal, runs, schedule
+from portal.domain import invoices, rehearsal, runs, schedule
 from portal.domain.apps import RunState, SyncRun
 from portal.domain.home import Health
+from portal.domain.invoices.view import Filters
 from portal.domain.people import May
 from portal.web.formats import count_capped
 from portal.web.guard import current_person, needs
@@ -92,7 +93,24 @@ def _tasks(health: list[Health]) -> list[Task]:
         why = "An app has somebody like them, or did not take them. Nothing was created twice; somebody has to decide."
         what = _several(stuck, "client not created in an app", "clients not created in an app")
         found.append(Task(count_capped(stuck), what, why, url_for("matches.index", kind="not_created"), "warn"))
-    return found + _of_billing()
+    return found + _of_invoices() + _of_billing()
+
+
+def _of_invoices() -> list[Task]:
+    """What did not reach its ledger, and what is late."""
+    found: list[Task] = []
+    if not current_person().may(May.SEE_INVOICES):
+        return found
+    today = schedule.today(datetime.now(UTC))
+    if failed := invoices.count(Filters(deployment="failed"), as_of=today):
+        why = "The ledger refused them, or their customer is not found there. Each says why and what to do."
+        what = _several(failed, "invoice not in its ledger", "invoices not in their ledger")
+        found.append(Task(count_capped(failed), what, why, url_for("invoices.index", deployment="failed"), "bad"))
+    if unsure := invoices.count(Filters(deployment="needs_check"), as_of=today):
+        why = "The ledger’s answer was lost. It is looked there before anything is sent again; nothing comes twice."
+        what = _several(unsure, "invoice being looked for", "invoices being looked for")
+        found.append(Task(count_capped(unsure), what, why, url_for("invoices.index", deployment="needs_check"), "warn"))
+    return found
 
 
 def _of_billing() -> list[Task]:

@@ -158,7 +158,7 @@ def _sum(part: Part, currency: str) -> Sum:
     title, means = TITLES.get(part.when, ""), MEANS.get(part.when, "")
     if part.when == When.RECURRING:
         title = cadence(part.every, part.cadence).capitalize()
-        means = "Invoiced regularly until one of us ends it, or as often as the service says."
+        means = "Invoiced by itself, until one of us ends it or it has come as often as agreed."
     taxes = [(name or "Tax", formats.money(tax, currency)) for name, tax in part.taxes]
     return Sum(title, means, formats.money(part.net, currency), taxes, _total(part, currency), part.is_open)
 
@@ -199,7 +199,7 @@ def _amounts(line: dict[str, Any], content: dict[str, Any]) -> tuple[str, str]:
     if found.off:
         detail.append(f"{formats.money(found.off, currency)} discount taken off")
     if found.deposit is not None:
-        detail.append(f"deposit of {formats.money(found.deposit, currency)} first")
+        detail.append(f"{formats.money(found.deposit, currency)} of it as a deposit")
     return amount, ", ".join(detail)
 
 
@@ -210,7 +210,7 @@ def _when(line: dict[str, Any], content: dict[str, Any]) -> str:
     if kind != BillingType.RECURRING:
         return {
             BillingType.ON_ACCEPTANCE: "once, when you accept",
-            BillingType.DEPOSIT: "the rest when the work is done",
+            BillingType.DEPOSIT: "a deposit when you accept, the rest when the work is done",
             BillingType.ON_COMPLETION: "when the work is done",
             BillingType.ESTIMATE: "by estimate",
         }[kind]

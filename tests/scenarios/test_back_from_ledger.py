@@ -152,6 +152,27 @@ def test_one_that_vanished_there_is_found_by_the_full_look(books: LedgerAccount,
     assert new_lines(invoice) == ["Invoice deleted in Ledger"]
 
 
+def test_nothing_follows_from_what_a_ledger_that_tells_no_payments_does_not_show(
+    books: LedgerAccount, invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault row 28: it shows things late, or not at all once they were reworded there."""
+    there(books, paid())
+    look(books)
+    assert invoice.paid_at is not None
+    ways = books.connection.ways
+    assert ways.ledger is not None
+    silent = replace(ways, ledger=replace(ways.ledger, tells_payments=False))
+    monkeypatch.setattr(type(books.connection), "ways", property(lambda self: silent))
+    log = new_lines(invoice)
+    there(books)
+    look(books)
+    receivables.look_at(books.connection.id, "invoice", "invoice-1")
+    del books.app.invoices["invoice-1"]
+    assert "nothing follows" in receivables.look_at(books.connection.id, "invoice", "invoice-1")
+    db.session.refresh(invoice)
+    assert (invoice.paid_at is not None, invoice.voided_at, new_lines(invoice)) == (True, None, log)
+
+
 def test_a_difference_is_shown_and_nothing_is_mended_silently(books: LedgerAccount, invoice: Invoice) -> None:
     """MD-01."""
     there(books, total=Decimal("115.01"), due=Decimal("115.01"), due_on=date(2026, 12, 1))

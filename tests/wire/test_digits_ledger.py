@@ -13,6 +13,8 @@ import pytest
 
 from portal.adapters.digits import Digits
 from portal.domain.records import ClientRecord, NewRecord
+from portal.sandbox.digits.events import HOOK
+from portal.sandbox.webhooks import Delivery
 from tests.adapters.conftest import Door
 from tests.wire.ledger_contract import LedgerContract
 from tests.wire.test_digits_invoices import READINGS
@@ -51,3 +53,15 @@ class TestDigitsLedger(LedgerContract):
 
     def spoil(self, kind: str, **values: Any) -> None:
         self.made.sandbox.control.fault(kind, vendor="digits", path="source/transactions", **values)
+
+
+def test_what_the_stand_in_tells_is_understood(make_door: Callable[..., Door]) -> None:
+    door = make_door(Digits)
+    told = {"id": "e-1", "version": "v1", "type": "invoice.voided", "occurredAt": "2026-11-22T08:00:00Z",
+            "data": {"id": "t-1", "externalId": "mark-1", "businessId": door.account["id"]}}  # fmt: skip
+    body = HOOK.body([told], 1)
+    headers = dict(HOOK.headers(body, "secret", Delivery(body, 1, 1, time.time())))
+    (event,) = door.adapter.read_events(headers, body, "secret")
+    assert (event.account_id, event.kind, event.remote_id, event.what) == (
+        door.account["id"], "invoice", "mark-1", "voided",
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from portal.domain.invoices.issuing import (
     issue,
     mark_of,
 )
-from portal.domain.invoices.listed import CAP, PAGE, Page, Row, Sum, Totals, ids, listing, totals
+from portal.domain.invoices.listed import CAP, PAGE, Page, Row, Sum, Totals, count, ids, listing, totals
 from portal.domain.invoices.models import (
     IS_OPEN,
     Invoice,
@@ -92,6 +92,7 @@ __all__ = [
     "by_ids",
     "by_number",
     "change_series",
+    "count",
     "csv",
     "currency_of",
     "day_text",

@@ -149,6 +149,11 @@ def totals(view: Filters, *, as_of: date) -> Totals:
     return Totals(count, tuple(sums))
 
 
+def count(view: Filters, *, as_of: date) -> int:
+    """How many a view holds; stops at one more than `CAP`."""
+    return db.session.scalar(_count_statement(_shape(view), CAP + 1), _values(view, as_of)) or 0
+
+
 def ids(view: Filters, *, as_of: date) -> list[int]:
     """Every invoice of a view, in its order: for acts on all that are shown."""
     shape = _shape(view)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from wtforms import BooleanField, HiddenField, IntegerField, RadioField, SelectField, StringField
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, ValidationError
 from wtforms.validators import Optional as MayBeEmpty
 
 from portal.domain import library, proposals
@@ -61,11 +61,11 @@ class ProposalForm(LongForm):
     def validate_options(self, field: LongText) -> None:
         names = self.packages()
         if len(names) > proposals.MOST_OPTIONS:
-            raise ValueError(f"At most {proposals.MOST_OPTIONS} packages; clients choose best among two or three.")
+            raise ValidationError(f"At most {proposals.MOST_OPTIONS} packages; clients choose best among two or three.")
         if len(names) == 1:
-            raise ValueError("One package is no choice. Name at least two, or none.")
+            raise ValidationError("One package is no choice. Name at least two, or none.")
         if len(set(names)) < len(names) or any(len(name) > 60 for name in names):
-            raise ValueError("Give each package a name of its own, at most 60 characters.")
+            raise ValidationError("Give each package a name of its own, at most 60 characters.")
 
     def packages(self) -> list[str]:
         return [name.strip() for name in (self.options.data or "").split("\n") if name.strip()]
@@ -124,7 +124,7 @@ class LineForm(LongForm):
 
     def validate_starts_on(self, field: Day) -> None:
         if self.starts.data == Starts.DATE.value and field.data is None:
-            raise ValueError("Say on which day.")
+            raise ValidationError("Say on which day.")
 
     def values(self) -> dict[str, Any]:
         return {
