@@ -22,6 +22,7 @@ from portal import call_budget, token_keeper
 from portal.adapters.base import AdapterError, AppInfo, ClientAdapter, NeedsReconnect, Tokens
 from portal.adapters.digits import Digits
 from portal.adapters.http import CallsToday, Transport, VendorSession, Wait
+from portal.adapters.jobs import Jobs
 from portal.adapters.ledger import Ledger, LedgerInfo
 from portal.adapters.oauth import challenge_for
 from portal.adapters.quickbooks import QuickBooks
@@ -137,6 +138,19 @@ def ledger_of(slug: str) -> Ledger:
     if not hasattr(adapter, "ledger"):
         raise KeyError(f"{adapter.info.name} holds no invoices")
     return cast(Ledger, adapter)
+
+
+def jobs_for(connection: Connection) -> Jobs:
+    """The adapter of an app that takes jobs. Raises KeyError for any other."""
+    adapter = APPS[connection.app]
+    if not hasattr(adapter, "create_job"):
+        raise KeyError(f"{adapter.info.name} takes no jobs")
+    return cast(Jobs, adapter)
+
+
+def takes_jobs(slug: str) -> bool:
+    """Whether this app takes jobs."""
+    return hasattr(APPS.get(slug), "create_job")
 
 
 def webhook_key(vendor: str) -> str:

@@ -65,7 +65,36 @@ def upgrade() -> None:
             postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
         )
         batch_op.create_index("ix_invoice_issued", ["issued_on", "id"], unique=False)
+        batch_op.create_index("ix_invoice_due_any", ["due_on", "id"], unique=False)
+        batch_op.create_index(
+            "ix_invoice_left",
+            ["currency", "due_on", "client_id", "connection_id", "source", "total", "paid"],
+            unique=False,
+            sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
+            postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_invoice_open",
+            ["issued_on", "id"],
+            unique=False,
+            sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
+            postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_invoice_sum",
+            ["currency", "client_id", "connection_id", "source", "total"],
+            unique=False,
+            sqlite_where=sa.text("voided_at IS NULL"),
+            postgresql_where=sa.text("voided_at IS NULL"),
+        )
         batch_op.create_index("ix_invoice_total", ["total", "id"], unique=False)
+        batch_op.create_index(
+            "ix_invoice_voided",
+            ["issued_on", "id"],
+            unique=False,
+            sqlite_where=sa.text("voided_at IS NOT NULL"),
+            postgresql_where=sa.text("voided_at IS NOT NULL"),
+        )
     op.create_table(
         "payment",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -145,7 +174,28 @@ def downgrade() -> None:
         batch_op.drop_index("ix_payment_invoice")
     op.drop_table("payment")
     with op.batch_alter_table("invoice", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_invoice_voided",
+            sqlite_where=sa.text("voided_at IS NOT NULL"),
+            postgresql_where=sa.text("voided_at IS NOT NULL"),
+        )
         batch_op.drop_index("ix_invoice_total")
+        batch_op.drop_index(
+            "ix_invoice_sum",
+            sqlite_where=sa.text("voided_at IS NULL"),
+            postgresql_where=sa.text("voided_at IS NULL"),
+        )
+        batch_op.drop_index(
+            "ix_invoice_open",
+            sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
+            postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
+        )
+        batch_op.drop_index(
+            "ix_invoice_left",
+            sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
+            postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
+        )
+        batch_op.drop_index("ix_invoice_due_any")
         batch_op.drop_index("ix_invoice_issued")
         batch_op.drop_index(
             "ix_invoice_due",

@@ -21,6 +21,7 @@ LOOK_EVERY = 0.1
 SANDBOX_CLIENT_ID = "counterpart-sandbox"
 SANDBOX_SECRET = "sandbox-secret"  # the sandbox asks for one and protects nothing
 REGISTERED_WITH = ("XERO", "QUICKBOOKS", "DIGITS")
+WEBHOOK_KEY = "sandbox-webhook-key-0001"  # what the sandbox signs with when it tells the portal of a change
 
 
 class DemoProblem(Exception):
@@ -49,6 +50,7 @@ class Demo:
             self._start_sandbox()
             self._start_portal()
             if self._wait_until_both_answer():
+                self._have_changes_told()
                 self.say(self._banner())
                 self._watch()
         finally:
@@ -107,6 +109,7 @@ class Demo:
             **addresses(self.sandbox_url),
             **{f"{vendor}_CLIENT_ID": SANDBOX_CLIENT_ID for vendor in REGISTERED_WITH},
             **{f"{vendor}_CLIENT_SECRET": SANDBOX_SECRET for vendor in REGISTERED_WITH},
+            **{f"{vendor}_WEBHOOK_KEY": WEBHOOK_KEY for vendor in REGISTERED_WITH},
         }
 
     def _wait_until_both_answer(self) -> bool:
@@ -122,6 +125,13 @@ class Demo:
                     f"See the files in {self.settings.logs_dir}."
                 )
         return not self.stopping.is_set()
+
+    def _have_changes_told(self) -> None:
+        """The sandbox tells the portal of every change at once, as the vendors' webhooks do."""
+        for vendor in REGISTERED_WITH:
+            slug = vendor.lower()
+            told = {"url": f"http://localhost:{self.settings.port}/hooks/{slug}", "secret": WEBHOOK_KEY}
+            children.post(f"http://127.0.0.1:{self.settings.sandbox_port}/control/{slug}/webhooks", told)
 
     def _watch(self) -> None:
         while not self.stopping.wait(0.5):

@@ -102,8 +102,8 @@ def _draft(
 ) -> Proposal:
     firm = people.the_firm()
     assert firm is not None  # founded before anything is sold
-    fields = {"expires_on": schedule.today(now) + timedelta(days=30), "terms": TERMS, "message": MESSAGE} | fields
-    proposal = proposals.draft(client, name, by=DEMO, now=now, currency=firm.currency, **fields)
+    facts: dict[str, Any] = {"expires_on": schedule.today(now) + timedelta(days=30), "terms": TERMS, "message": MESSAGE} | fields
+    proposal = proposals.draft(client, name, by=DEMO, now=now, currency=firm.currency, **facts)
     for service in chosen:
         proposals.add_line(proposal, services[service], by=DEMO, now=now)
     return proposal
@@ -120,7 +120,7 @@ def _waits_behind_the_link(client: Client, services: dict[str, Service], now: da
 
 
 def _waits_with_packages(client: Client, services: dict[str, Service], now: datetime) -> None:
-    proposal = _draft(client, "Three ways to work together", services, (), now, options=["Essential", "Complete"])
+    proposal = _draft(client, "Two ways to work together", services, (), now, options=["Essential", "Complete"])
     for name, option in (("GST return", 1), ("Bookkeeping", 2), ("Quarterly review", 2), ("Income tax return", None)):
         proposals.add_line(proposal, services[name], by=DEMO, now=now, option=option)
     proposals.put_out(proposal, by=DEMO, now=now, zone=ZONE)

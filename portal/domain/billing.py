@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from itertools import count
+from functools import lru_cache
+from itertools import count, groupby
+from operator import itemgetter
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from portal.domain import money
@@ -127,6 +129,7 @@ def discounts_together(
     return discount + _to_the_coin(off, places), False
 
 
+@lru_cache(maxsize=8192)
 def net_of(quantity: Decimal, price: Decimal, discount: Decimal, is_percent: bool, currency: str) -> Decimal:
     """What a line comes to before tax. `discount`: a percentage of it, or an amount off the whole line."""
     off = money.discount_of(quantity, price, discount, is_percent, currency) if discount else NOTHING
@@ -205,14 +208,14 @@ def group(items: Iterable[Item]) -> list[Group[Item]]:
             held[key].append(item)
         else:
             held[key] = [item]
-    others: dict[tuple[int, date | None], list[Key]] = {}
-    for key in held:
-        others.setdefault(key[:2], []).append(key)
     has_dayless = any(key[1] is None for key in held)
-    order = sorted(held, key=_dayless_last) if has_dayless else sorted(held)  # type: ignore[type-var]  # all have days
-    return [
-        Group(*key, tuple(held[key]), ALONE if len(alike := others[key[:2]]) == 1 else _apart(alike)) for key in order
-    ]
+    order = sorted(held, key=_dayless_last) if has_dayless else sorted(held)
+    found: list[Group[Item]] = []
+    for _client_and_day, run in groupby(order, key=itemgetter(0, 1)):
+        alike = list(run)
+        apart = ALONE if len(alike) == 1 else _apart(alike)
+        found += [Group(*key, tuple(held[key]), apart) for key in alike]
+    return found
 
 
 def _dayless_last(key: Key) -> tuple[int, date, str, str, str]:

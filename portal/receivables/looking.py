@@ -19,6 +19,7 @@ from portal.domain.activity import Actor, Origin
 from portal.domain.apps import Connection
 from portal.domain.nights import slot_start
 from portal.domain.records import Quarantined
+from portal.receivables.lists import read_lists
 from portal.receivables.settling import gone, known_invoices, of_payment, take_in
 from portal.sync.breaking_off import note_lost
 from portal.sync.runs import GoingDown, clock
@@ -46,6 +47,21 @@ def look_due(now: datetime) -> int:
 def look_soon(connection_id: int) -> None:
     """Look in the background. Call it after the commit."""
     queue.submit(look, connection_id)
+
+
+def refresh_soon(connection_id: int) -> None:
+    """A person pressed *Sync now*: read the lists and look at the invoices, in the background (XE-08)."""
+    queue.submit(_refresh, connection_id)
+
+
+def look_at_soon(connection_id: int, remote_id: str) -> None:
+    """Look at one invoice in the background."""
+    queue.submit(look_at, connection_id, "invoice", remote_id)
+
+
+def _refresh(connection_id: int) -> None:
+    read_lists(connection_id, clock(), urgent=True)
+    look(connection_id)
 
 
 def look(connection_id: int, session: Session | None = None) -> int:

@@ -145,7 +145,7 @@ def count_capped(figure: int, cap: int = LIST_CAP) -> str:
     return number(figure) if figure <= cap else number(cap) + "+"
 
 
-def plural(figure: int, one: str, many: str | None = None) -> str:
+def plural(figure: int | Decimal, one: str, many: str | None = None) -> str:
     """'1 client', '1,204 clients'; `many` where adding an s is not enough."""
     return f"{number(figure)} {one if figure == 1 else many or _several(one)}"
 

@@ -192,10 +192,9 @@ def _amounts(line: dict[str, Any], content: dict[str, Any]) -> tuple[str, str]:
         amount = f"from {amount}"
     quantity, detail = Decimal(line["quantity"]), []
     if quantity != 1 or line["unit"]:
-        unit = line["unit"] or "×"
-        count = formats.plural(quantity, unit) if line["unit"] else f"{formats.number(quantity)} ×"
-        detail.append(f"{count} at {formats.money(Decimal(line['price']), currency)}" if line["unit"] else
-                      f"{count} {formats.money(Decimal(line['price']), currency)}")  # fmt: skip
+        each = formats.money(Decimal(line["price"]), currency)
+        unit = line["unit"]
+        detail.append(f"{formats.plural(quantity, unit)} at {each}" if unit else f"{formats.number(quantity)} × {each}")
     if found.off:
         detail.append(f"{formats.money(found.off, currency)} discount taken off")
     if found.deposit is not None:

@@ -60,7 +60,7 @@ def choose(token: str) -> Response:
         return _nothing()
     taken = [value for value in request.form.getlist("take") if value.isdecimal()]
     option = request.form.get("option", "")
-    chosen = {"option": option if option.isdecimal() else None, "take": taken, "chosen": "yes"}
+    chosen: dict[str, Any] = {"option": option if option.isdecimal() else None, "take": taken, "chosen": "yes"}
     return _private(redirect(url_for(".page", token=token, _anchor="total", **chosen), 303))
 
 

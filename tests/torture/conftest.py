@@ -1,7 +1,8 @@
 """The worlds of the scenarios, and processes to be killed, for the torture of deliveries.
 
-TORTURE=full tries every moment; otherwise every few, so that it fits into an ordinary run. With TORTURE_TABLE a table of
-what was tried is written there.
+TORTURE=full tries every moment of a delivery, and of the longer stories those between which something leaves the
+process; TORTURE=all every moment of all of them; otherwise a few of each, so that it fits into an ordinary run. With
+TORTURE_TABLE a file is written there that tells what was tried.
 """
 
 from __future__ import annotations

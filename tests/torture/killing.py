@@ -8,6 +8,7 @@ what `kill -9` does at its 17th moment.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,6 +108,7 @@ class Killers:
     parent: subprocess.Popen[bytes]
     folder: Path
     runs: int = 0
+    worker: int = 0
 
     def start(self, ids: list[int], at: int = 0) -> int:
         """The worker's process id. `at` 0: it is let live."""
@@ -115,7 +117,17 @@ class Killers:
         assert self.parent.stdin is not None
         assert self.parent.stdout is not None
         self.parent.stdin.write(json.dumps(told).encode() + b"\n")
-        return int(self.parent.stdout.readline())
+        self.worker = int(self.parent.stdout.readline())
+        assert self.worker > 1
+        return self.worker
+
+    def signal(self, number: int) -> bool:
+        """To the worker; False when it has ended by itself."""
+        try:
+            os.kill(self.worker, number)
+        except ProcessLookupError:
+            return False
+        return True
 
     def ended(self) -> Ended:
         """Wait for the one that was started."""

@@ -26,7 +26,8 @@ from tests.scenarios.conftest import PRIYA, World
 from tests.torture.ground import LEDGERS, PLACES, Ground, ground_of, log_of, steps_of
 from tests.torture.killing import Ended, Killers
 
-FULL = os.environ.get("TORTURE") == "full"
+FULL = os.environ.get("TORTURE") in ("full", "all")
+ALL = os.environ.get("TORTURE") == "all"
 FEW = 4  # moments of a story that an ordinary run tries
 MOST = 900
 
@@ -100,11 +101,12 @@ def test_killed_at_every_moment(
 ) -> None:
     """Fault rows 2 to 7 and 16: SIGKILL before and after every statement, commit and call."""
     whole = _prepared(ground, story)
-    moments = len(_killed(ground, workers, whole, 0).moments)
+    met = _killed(ground, workers, whole, 0).moments
     ground.recovers(whole)
     _is_right(ground, whole)
+    moments = len(met)
     assert 5 < moments < MOST
-    chosen = range(1, moments + 1) if FULL else _some(moments)
+    chosen = _chosen(met, every=ALL or story is a_known_customer)
     survived = 0
     for at in chosen:
         made = _prepared(ground, story)
@@ -158,7 +160,8 @@ def test_every_call_spoiled_in_every_way(
     _is_right(ground, made)
     assert calls >= 1
     cases = [(nth, kind, values) for nth in range(1, calls + 1) for kind, values in FAULTS]
-    for nth, kind, values in cases if FULL else cases[:: max(1, len(cases) // FEW)]:
+    cases = cases if FULL else cases[:: max(1, len(cases) // FEW)]
+    for nth, kind, values in cases:
         made = _prepared(ground, story)
         ground.world.control.fault(kind, vendor=ground.world.side.vendor, nth=nth, **values)
         _deliver_all(ground, made)
@@ -212,9 +215,20 @@ def _mend(ground: Ground) -> None:
     db.session.commit()
 
 
-def _some(moments: int) -> list[int]:
-    step = max(1, moments // FEW)
-    return list(range(1 + step // 2, moments + 1, step))
+OUTSIDE = ("commit", "committed", "gone", "answered")  # what others can see has just changed, or is about to
+
+
+def _chosen(met: list[str], *, every: bool) -> list[int]:
+    """The moments to be killed at, from 1. Without `every`, of moments between which nothing leaves the process, the
+    first and the last."""
+    moments = len(met)
+    if not FULL:
+        step = max(1, moments // FEW)
+        return list(range(1 + step // 2, moments + 1, step))
+    if every:
+        return list(range(1, moments + 1))
+    telling = [at for at, what in enumerate(met, 1) if what in OUTSIDE or what.startswith("send")]
+    return sorted({at for one in telling for at in (one, one + 1) if at <= moments} | {1, moments})
 
 
 def _is_right(ground: Ground, delivery_id: int) -> None:

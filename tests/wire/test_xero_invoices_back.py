@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import requests
 
 from portal.adapters.base import NeedsReconnect, RateLimited, Unavailable, UnexpectedReply, Unknown
 from portal.adapters.xero import Xero
@@ -62,13 +63,13 @@ def test_invoices_that_change_while_the_pages_are_turned_come_once(door: Door, m
     assert numbers <= set(found)
 
 
-def test_what_is_open_is_listed_without_what_is_paid_drafted_or_ended(door: Door) -> None:
+def test_what_is_open_or_drafted_is_listed_without_what_is_paid_or_ended(door: Door) -> None:
     for number in ("OPEN", "PAID", "VOID"):
         there(door, "POST", "invoices", {"number": number, "total": "10.00"})
     there(door, "POST", "invoices", {"number": "DRAFT", "total": "10.00", "status": "DRAFT"})
     there(door, "POST", "invoices/PAID/pay", {})
     there(door, "POST", "invoices/VOID/void", {})
-    assert [one.number for one in door.adapter.fetch_invoices(door.session(), None)] == ["OPEN"]
+    assert {one.number for one in door.adapter.fetch_invoices(door.session(), None)} == {"OPEN", "DRAFT"}
     since = datetime.now(UTC) - timedelta(minutes=5)
     states = {one.number: one.state for one in door.adapter.fetch_invoices(door.session(), since)}
     assert states == {
@@ -93,6 +94,25 @@ def test_an_invoice_that_cannot_be_understood_is_put_aside_and_the_others_come(d
     assert {type(one) for one in found} == {LedgerInvoice, Quarantined}
     with pytest.raises(UnexpectedReply):
         door.adapter.find_invoices(door.session(), ["ODD"], [])  # it may be the very one
+
+
+def test_an_invoice_says_where_a_person_sees_it(door: Door, example: Example) -> None:
+    made = example.create(door, example.invoice(door, "X-1"))
+    (found,) = door.adapter.find_invoices(door.session(), ["X-1"], [])
+    alone = door.adapter.fetch_invoice(door.session(), made.remote_id)
+    assert made.web_url == found.web_url == alone.web_url
+    page = requests.get(made.web_url, timeout=10)
+    assert page.status_code == 200
+    assert "X-1" in page.text
+    assert Xero.info.settings[-2].default == "https://go.xero.com"
+
+
+def test_hundreds_of_long_numbers_are_looked_up_in_several_calls(door: Door) -> None:
+    numbers = [f"{n:03d}-{'x' * 200}" for n in range(40)]
+    there(door, "POST", "invoices", {"number": numbers[7], "total": "10.00"})
+    session = door.session()
+    assert [one.number for one in door.adapter.find_invoices(session, numbers, [])] == [numbers[7]]
+    assert session.calls_made == 6
 
 
 def test_a_credit_note_takes_off_what_is_due(door: Door) -> None:

@@ -63,7 +63,7 @@ def test_a_job_has_what_its_settings_say_and_the_tasks_of_its_template(practice:
     job = practice.job()
     made = practice.create(job)
     (there,) = practice.there()
-    assert (there["Name"], there["ClientOrderNumber"], there["Budget"]) == (job.name, "PROP-7", "1250.50")
+    assert (there["Name"], there["ClientOrderNumber"], Decimal(there["Budget"])) == (job.name, "PROP-7", job.budget)
     assert (there["StartDate"], there["DueDate"]) == ("2026-11-23T00:00:00", "2027-03-31T00:00:00")
     assert there["Description"] == "Annual accounts\nTax return\n\nCounterpart job 5f3c9a"
     assert there["CategoryUUID"] == job.category_id

@@ -22,7 +22,7 @@ from portal.adapters.base import (
 )
 from portal.adapters.http import Dialect, Transport
 from portal.adapters.xero import changing, lookup, paging, reading, writing
-from portal.adapters.xero.invoices import LINKS, XeroLedger
+from portal.adapters.xero.invoices import LINKS, WEB, XeroLedger
 from portal.adapters.xero.reading import NAME, Envelope, NothingChanged
 from portal.adapters.xero.writing import ROOT, Outcome
 from portal.adapters.xero_sign_in import SETTINGS, XeroSignIn
@@ -64,7 +64,7 @@ INFO = AppInfo(
         "mobile": Flow.AT_LINK,
     }),
     allowance=Allowance(concurrent=4, per_minute=60, per_day=5000, kept_for_people=250),
-    settings=(*SETTINGS, LINKS),
+    settings=(*SETTINGS, WEB, LINKS),
     tips=(
         "Most records in Xero are not clients: suppliers and other customers stand beside them. So records without a "
         "client here wait until you choose them, unless you set it otherwise.",
@@ -109,6 +109,7 @@ class Xero(XeroLedger):
 
     def __init__(self, transport: Transport, value: Callable[[str], str]) -> None:
         self._sign_in = XeroSignIn(transport, value)
+        self.web = value(WEB.name).rstrip("/")
         self.with_links = value(LINKS.name).strip().lower() not in ("off", "no", "0", "false")
         self.consent_origin = self._sign_in.consent_origin
         self.dialect = Dialect(

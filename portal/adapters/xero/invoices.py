@@ -39,6 +39,7 @@ from portal.domain.text import BadText
 LINKS = Setting(
     "XERO_INVOICE_LINKS", "on", "whether an invoice in Xero links back here, which also marks it as ours; off otherwise"
 )
+WEB = Setting("XERO_APP_URL", "https://go.xero.com", "where people look at their books in Xero")
 LEDGER = LedgerInfo(
     invoice_batch=50,
     payment_batch=50,
@@ -62,6 +63,7 @@ LEDGER = LedgerInfo(
 )  # fmt: skip
 SALES = 'Type=="ACCREC"'
 FOUR_DECIMALS = {"unitdp": "4"}
+LONGEST_LIST = 1500  # letters of numbers in one address
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -71,28 +73,29 @@ class XeroLedger:
 
     ledger = LEDGER
     with_links = True
+    web = WEB.default
 
     def fetch_lists(self, session: Session) -> LedgerLists:
         """Four calls."""
         return short_lists.fetch(session)
 
     def create_invoices(self, session: Session, invoices: Sequence[InvoiceOut]) -> list[LedgerInvoice | AdapterError]:
-        """One call, however many there are; where one was refused, one more asks who has its number."""
+        """One call, however many there are; one more where the reason of a refusal cannot be told."""
         asked = [_or_refusal(self._wanted, one) for one in invoices]
         outcomes: list[LedgerInvoice | AdapterError] = invoice_sending.send(session, "Invoices", asked, once_only=False)
         return self._with_holders(session, invoices, outcomes)
 
     def find_invoices(self, session: Session, numbers: Sequence[str], marks: Sequence[str]) -> list[LedgerInvoice]:
         """By number; Xero cannot be asked for a mark, but the invoices tell theirs."""
-        together = [one for one in numbers if "," not in one and '"' not in one]
-        asked = [{"InvoiceNumbers": ",".join(together), "where": SALES}] if together else []
+        plain = [one for one in numbers if "," not in one and '"' not in one]
+        asked = [{"InvoiceNumbers": one, "where": SALES} for one in _joined(plain)]
         # A comma ends a number in that list, and how a quotation mark is written in a condition is not documented.
         asked += [{"where": f'{SALES} AND InvoiceNumber=="{one}"'} for one in numbers if "," in one and '"' not in one]
         asked += [{"where": SALES, "searchTerm": one} for one in numbers if '"' in one]
         wanted = {one.casefold() for one in numbers}
         found: dict[str, LedgerInvoice] = {}
         for words in asked:
-            for one in _pages(session, words, {}):
+            for one in self._pages(session, words, {}):
                 if isinstance(one, Quarantined):  # it may be the very one: better not to create another
                     raise UnexpectedReply(f"{NAME} holds an invoice {one.name} that cannot be understood: {one.reason}")
                 if one.number.casefold() in wanted:
@@ -107,19 +110,19 @@ class XeroLedger:
             if isinstance(record, Quarantined):
                 raise UnexpectedReply(f"{NAME} gave an invoice that cannot be understood: {record.reason}", status=200)
             if record.remote_id.lower() == remote_id.lower():  # the same address also finds by number
-                return record
+                return self._with_address(record)
         raise NotThere(f"{NAME} does not know this invoice.", status=200)
 
     def fetch_invoices(self, session: Session, since: datetime | None) -> Iterator[LedgerInvoice | Quarantined]:
-        """Voided and deleted ones come with what changed. It may raise after some were given: only an iteration that
-        ends by itself was a whole look."""
+        """Voided and deleted ones come with what changed; drafts come with what is open. It may raise after some were
+        given: only an iteration that ends by itself was a whole look."""
         words, headers = {"where": SALES, "order": "InvoiceID"}, {}
         if since is None:
-            words["Statuses"] = "AUTHORISED"
+            words["Statuses"] = "DRAFT,SUBMITTED,AUTHORISED"
         else:
             headers["If-Modified-Since"] = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         try:
-            yield from _pages(session, words, headers)
+            yield from self._pages(session, words, headers)
         except NothingChanged:
             return
 
@@ -147,8 +150,27 @@ class XeroLedger:
         # An answer to a creation may leave the link out; whose it is is known.
         return Wanted(
             one.key, one.number, item, "InvoiceID", ("InvoiceNumber", one.number),
-            lambda raw: replace(invoice_reading.invoice(raw), mark=one.mark if item.get("Url") else ""),
+            lambda raw: self._with_address(
+                replace(invoice_reading.invoice(raw), mark=one.mark if item.get("Url") else "")
+            ),
         )  # fmt: skip
+
+    def _with_address(self, one: LedgerInvoice) -> LedgerInvoice:
+        """Where a person sees it, in the organisation they have open there."""
+        return replace(
+            one, web_url=f"{self.web}/AccountsReceivable/View.aspx?InvoiceID={quote(one.remote_id, safe='')}"
+        )
+
+    def _pages(
+        self, session: Session, words: Mapping[str, str], headers: Mapping[str, str]
+    ) -> Iterator[LedgerInvoice | Quarantined]:
+        """Sales only, also where Xero shows others in spite of what it was asked."""
+        asked = {**words, **FOUR_DECIMALS}
+        for one in paging.pages(session, "Invoices", asked, headers, _sale_or_quarantine, exact=True):
+            if isinstance(one, LedgerInvoice):
+                yield self._with_address(one)
+            elif isinstance(one, Quarantined):
+                yield one
 
     def _with_holders(
         self, session: Session, invoices: Sequence[InvoiceOut], outcomes: list[LedgerInvoice | AdapterError]
@@ -167,9 +189,8 @@ class XeroLedger:
 
 
 def _may_be_used(came: LedgerInvoice | AdapterError) -> bool:
-    return (
-        isinstance(came, InvoiceRefused) and came.status is not None and came.cause in (Cause.NUMBER_USED, Cause.OTHER)
-    )
+    """Refused by Xero for a reason that cannot be told."""
+    return isinstance(came, InvoiceRefused) and came.status is not None and came.cause == Cause.OTHER
 
 
 def _with_holder(
@@ -198,12 +219,16 @@ def _or_refusal(make: Callable[[A], B], one: A) -> B | InvoiceRefused:
         return refusal
 
 
-def _pages(
-    session: Session, words: Mapping[str, str], headers: Mapping[str, str]
-) -> Iterator[LedgerInvoice | Quarantined]:
-    """Sales only, also where Xero shows others in spite of what it was asked."""
-    listed = paging.pages(session, "Invoices", {**words, **FOUR_DECIMALS}, headers, _sale_or_quarantine, exact=True)
-    return (one for one in listed if not isinstance(one, _Other))
+def _joined(numbers: Sequence[str]) -> Iterator[str]:
+    """Lists of numbers, each short enough to stand in an address."""
+    some: list[str] = []
+    for one in numbers:
+        if some and sum(map(len, some)) + len(some) + len(one) > LONGEST_LIST:
+            yield ",".join(some)
+            some = []
+        some.append(one)
+    if some:
+        yield ",".join(some)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def create(session: Session, form: Form, job: JobOut) -> JobRecord:
     """Raises `Rejected` when nothing was made, `Unknown` when the answer was lost or does not say which job it is."""
     if not job.mark or re.search(r"\s", job.mark):
         raise Rejected("The job has no mark by which it could be found again.")
-    body = writing.written(form, "Job", elements(job))
+    body = writing.written(form, "Job", elements(job, form))
     try:
         reply = session.write("POST", f"{API}/add", body, form.content_type, check=form.check)
     except NeedsReconnect as refusal:
@@ -73,8 +73,8 @@ def of_client(session: Session, form: Form, client_id: str) -> list[JobRecord]:
     return [_understood({"Job": one}) for one in listed]
 
 
-def elements(job: JobOut) -> Plain:
-    """A new job as it is written; what is empty stays out."""
+def elements(job: JobOut, form: Form) -> Plain:
+    """A new job as it is written; what is empty stays out. In JSON a budget is a number; cents survive that."""
     made = {
         "Name": job.name,
         "Description": f"{job.description}\n\nCounterpart job {job.mark}".strip(),
@@ -84,9 +84,9 @@ def elements(job: JobOut) -> Plain:
         "ClientNumber": job.order_number,
         "TemplateUUID": job.template_id,
         "CategoryUUID": job.category_id,
-        "Budget": "" if job.budget is None else f"{job.budget:f}",
+        "Budget": "" if job.budget is None else float(job.budget) if form.is_json else f"{job.budget:f}",
     }
-    return {name: value for name, value in made.items() if value}
+    return {name: value for name, value in made.items() if value != ""}
 
 
 def record(answer: Plain) -> JobRecord:

@@ -137,21 +137,24 @@ def listing(view: Filters, after: Key | None = None, *, as_of: date, limit: int 
     )
 
 
+def count(view: Filters, *, as_of: date) -> int:
+    """How many invoices a view holds; it stops at one more than `CAP`."""
+    return db.session.scalar(_count_statement(_shape(view), CAP + 1), _values(view, as_of)) or 0
+
+
 def totals(view: Filters, *, as_of: date) -> Totals:
     """How many invoices a view holds, and what they come to."""
     shape, values = _shape(view), _values(view, as_of)
-    count = db.session.scalar(_count_statement(shape, CAP + 1), values) or 0
-    rows: Sequence[Any] = db.session.execute(_sum_statement(shape), values).all() if count else []
-    sums = [
-        Sum(row.currency, _decimal(row, "total"), _decimal(row, "left"), _decimal(row, "overdue"))
-        for row in sorted(rows, key=lambda row: row.currency)
-    ]
-    return Totals(count, tuple(sums))
-
-
-def count(view: Filters, *, as_of: date) -> int:
-    """How many a view holds; stops at one more than `CAP`."""
-    return db.session.scalar(_count_statement(_shape(view), CAP + 1), _values(view, as_of)) or 0
+    found = db.session.scalar(_count_statement(shape, CAP + 1), values) or 0
+    if not found:
+        return Totals(0, ())
+    whole, left = _sums(shape, values, is_open=False), _sums(shape, values, is_open=True)
+    if shape.standing == "paid":  # all that is not voided, without what is open: both have an index to add them up from
+        without = {currency: sums[0] for currency, sums in left.items()}
+        whole = {currency: [sums[0] - without.get(currency, Decimal(0))] for currency, sums in whole.items()}
+        left = {}
+    none = [Decimal(0)] * 3
+    return Totals(found, tuple(Sum(one, whole[one][0], *left.get(one, none)[1:]) for one in sorted(whole)))
 
 
 def ids(view: Filters, *, as_of: date) -> list[int]:
@@ -183,8 +186,8 @@ def _shape(view: Filters) -> _Shape:
     )
     if not any(words):
         return replace(shape, is_few=False)
-    found = db.session.scalar(_probe(words, dialect), _word_values(view)) or 0
-    return replace(shape, is_few=found <= CAP)
+    clients, found = db.session.execute(_probe(words, dialect), _word_values(view)).one()
+    return replace(shape, is_few=clients <= CAP and found <= CAP)
 
 
 def _values(view: Filters, as_of: date) -> dict[str, Any]:
@@ -222,7 +225,12 @@ def _hits(words: tuple[int, int, int], dialect: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _probe(words: tuple[int, int, int], dialect: str) -> Statement:
-    return select(func.count()).select_from(_hits(words, dialect).limit(CAP + 1).subquery())
+    """How many clients answer to the words, and how many invoices these have; each counted a little past the cap."""
+    search = client_search.hit_conditions(_terms_like(words), dialect)
+    clients = select(client_search.SEARCH.c.rowid).where(*search).limit(CAP + 1).cte("clients")
+    theirs = select(invoice.id).where(invoice.client_id.in_(select(clients.c.rowid))).limit(CAP + 1).subquery()
+    counted = select(func.count()).select_from(clients).scalar_subquery()
+    return select(counted, select(func.count()).select_from(theirs).scalar_subquery())
 
 
 def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
@@ -297,25 +305,40 @@ def _count_statement(shape: _Shape, cap: int) -> Statement:
     return select(func.count()).select_from(select(invoice.id).where(*_conditions(shape)).limit(cap).subquery())
 
 
+def _sums(shape: _Shape, values: dict[str, Any], *, is_open: bool) -> dict[str, list[Decimal]]:
+    """By currency: of everything the total, of what is open its total, what is left and what of that is overdue."""
+    rows = db.session.execute(_sum_statement(shape, is_open), values).all()
+    return {row[0]: [_decimal(*pair) for pair in zip(row[1::2], row[2::2], strict=True)] for row in rows}
+
+
 @lru_cache(maxsize=512)
-def _sum_statement(shape: _Shape) -> Statement:
+def _sum_statement(shape: _Shape, is_open: bool) -> Statement:
+    """Each amount in two parts, high and low, because whole ones would pass what SQLite adds exactly.
+
+    Words that very many answer to are looked up here too: what has to be read whole is read quickest that way.
+    """
+    if any(shape.words):
+        shape = replace(shape, is_few=True)
+    if shape.standing == "paid" or (shape.standing != "voided" and is_open):
+        shape = replace(shape, standing="" if shape.standing == "paid" else shape.standing, with_voided=False)
     total, paid = (type_coerce(one, BigInteger) for one in (invoice.total, invoice.paid))
-    left = func.coalesce(total - paid, 0)
-    is_overdue = and_(IS_OPEN, invoice.due_on < bindparam("as_of", type_=Date))
-    columns = [invoice.currency]
-    for name, amount, which in (("total", total, None), ("left", left, IS_OPEN), ("overdue", left, is_overdue)):
-        for part, share in (("high", amount // PARTS), ("low", amount % PARTS)):
-            added = func.sum(share)
-            columns.append((added if which is None else added.filter(which)).label(f"{name}_{part}"))
-    return select(*columns).where(*_conditions(shape)).group_by(invoice.currency)
+    conditions = _conditions(shape)
+    added: list[tuple[ColumnElement[Any], ColumnElement[bool] | None]] = [(total, None)]
+    if is_open:
+        conditions.append(IS_OPEN)
+        added += [(total - paid, None), (total - paid, invoice.due_on < bindparam("as_of", type_=Date))]
+    columns: list[ColumnElement[Any]] = [invoice.currency]
+    for amount, which in added:
+        for part in (amount // PARTS, amount % PARTS):
+            columns.append(func.sum(part) if which is None else func.sum(part).filter(which))
+    return select(*columns).where(*conditions).group_by(invoice.currency)
 
 
-PARTS = literal_column("100000000", BigInteger)  # sums of whole amounts would pass what SQLite adds exactly
+PARTS = literal_column("100000000", BigInteger)
 
 
-def _decimal(row: Any, name: str) -> Decimal:
-    high, low = getattr(row, f"{name}_high") or 0, getattr(row, f"{name}_low") or 0
-    return Decimal(int(high) * 100_000_000 + int(low)) / ExactDecimal.SCALE
+def _decimal(high: Any, low: Any) -> Decimal:
+    return Decimal(int(high or 0) * 100_000_000 + int(low or 0)) / ExactDecimal.SCALE
 
 
 def _row(one: Any, as_of: date) -> Row:

@@ -16,6 +16,7 @@ from portal.domain.library.models import TaxRate
 from portal.domain.schedule.models import PayBy
 
 IS_OPEN = text("paid_at IS NULL AND voided_at IS NULL")
+IS_VOIDED, NOT_VOIDED = text("voided_at IS NOT NULL"), text("voided_at IS NULL")
 
 
 class Source(StrEnum):
@@ -50,7 +51,19 @@ class Invoice(db.Model):
         Index("ix_invoice_issued", "issued_on", "id"),
         Index("ix_invoice_due", "due_on", "id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index("ix_invoice_total", "total", "id"),
-    )
+        Index("ix_invoice_due_any", "due_on", "id"),
+        Index("ix_invoice_open", "issued_on", "id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+        Index("ix_invoice_voided", "issued_on", "id", sqlite_where=IS_VOIDED, postgresql_where=IS_VOIDED),
+        # What sums are read from, without the table.
+        Index(
+            "ix_invoice_sum", "currency", "client_id", "connection_id", "source", "total",
+            sqlite_where=NOT_VOIDED, postgresql_where=NOT_VOIDED,
+        ),
+        Index(
+            "ix_invoice_left", "currency", "due_on", "client_id", "connection_id", "source", "total", "paid",
+            sqlite_where=IS_OPEN, postgresql_where=IS_OPEN,
+        ),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     mark: Mapped[str]

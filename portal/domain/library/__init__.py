@@ -3,15 +3,7 @@
 The one invariant: proposals and running services copy a service; changing the library changes nothing sold.
 """
 
-from portal.domain.library.models import (
-    BillingType,
-    CadenceUnit,
-    PriceType,
-    Service,
-    ServiceFacts,
-    TaxRate,
-)
-from portal.domain.library.services import (
+from portal.domain.library.entries import (
     PAGE,
     BadService,
     StaleService,
@@ -25,6 +17,14 @@ from portal.domain.library.services import (
     services,
     services_named,
     unarchive_service,
+)
+from portal.domain.library.models import (
+    BillingType,
+    CadenceUnit,
+    PriceType,
+    Service,
+    ServiceFacts,
+    TaxRate,
 )
 from portal.domain.library.taxes import (
     RateTaken,

@@ -15,8 +15,8 @@ from typing import Any
 
 from portal.domain.activity import Actor
 from portal.domain.csv_cells import plain_cell, safe_cell
+from portal.domain.library.entries import BadService, check_price, create_service, edit_service, services_named
 from portal.domain.library.models import BillingType, CadenceUnit, PriceType, Service
-from portal.domain.library.services import BadService, check_price, create_service, edit_service, services_named
 from portal.domain.library.taxes import default_tax_rate, tax_rates
 from portal.domain.text import BadText, clean, clean_line
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -146,7 +146,7 @@ def _freeze(proposal: Proposal, content: Content, choice: Choice, signer: Signer
 
 
 def _record(proposal: Proposal, signer: Signer, by: Actor, now: datetime) -> None:
-    ids = {"client_id": proposal.client_id, "proposal_id": proposal.id}
+    ids: dict[str, Any] = {"client_id": proposal.client_id, "proposal_id": proposal.id}
     if signer.on_behalf is None:
         activity.record(
             Verb.PROPOSAL_ACCEPTED, by=by, now=now, **ids, proposal=label(proposal), signer=signer.name,

@@ -1,29 +1,40 @@
 """Jobs that an accepted proposal asks a practice app for: one for the whole proposal, or one for each service (XP-15,
 XP-16). Put down in the transaction of the acceptance; sending them is `portal.deploying`.
 
-`Proposal.jobs` holds the settings: connection (its id), per ("proposal" or "service"), name, description, category,
-budget, partner, manager, template, starts_on, due_on, is_billing. Empty: no jobs.
+`Proposal.jobs` holds the settings: connection (its id), per ("proposal" or "service"), name, description, category and
+template (the app's ids), budget (text), partner, manager, staff (ids of users here), days (from start to due),
+is_billed. Empty: no jobs.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
 
 from portal.db import db
 from portal.domain import schedule
 from portal.domain.activity import Actor
-from portal.domain.apps import Connection
+from portal.domain.apps import Connection, StaffLink
+from portal.domain.people import User
 from portal.domain.proposals.models import Proposal
+from portal.domain.records import JobOut
 
 if TYPE_CHECKING:
-    from portal.domain.deliveries import Delivery  # it imports this package
+    from portal.domain.deliveries import Delivery, Job  # it imports this package
     from portal.domain.schedule import ClientService
 
 PER_PROPOSAL, PER_SERVICE = "proposal", "service"
+DAYS = 30  # from a job's start to the day it is due, unless its settings say otherwise
 _MARKS = uuid.UUID("7a0c1f0e-54b7-5d43-9d52-3a8b90a3e6d1")
+
+
+class NotLinkedThere(Exception):
+    """Somebody the job names is nobody in the app yet, so it is not deployed (XP-15); the text says who."""
 
 
 def put_down(proposal: Proposal, services: Sequence[ClientService], *, by: Actor, now: datetime) -> list[Delivery]:
@@ -33,11 +44,12 @@ def put_down(proposal: Proposal, services: Sequence[ClientService], *, by: Actor
     connection = db.session.get(Connection, proposal.jobs.get("connection")) if proposal.jobs else None
     if connection is None:
         return []
+    today = schedule.today(now)
     jobs = [
         deliveries.Job(
             mark=uuid.uuid5(_MARKS, f"{proposal.number} {part}").hex, client_id=proposal.client_id,
             proposal_id=proposal.id, client_service_id=service.id if service else None,
-            name=_name(proposal, service), settings=_settings(proposal, service, services), created_at=now,
+            name=_name(proposal, service), settings=_settings(proposal, service, services, today), created_at=now,
         )
         for part, service in _parts(proposal, services)
     ]  # fmt: skip
@@ -46,10 +58,56 @@ def put_down(proposal: Proposal, services: Sequence[ClientService], *, by: Actor
     return [deliveries.ask_job(job, connection, by=by, now=now) for job in jobs]
 
 
+def job_out(delivery: Delivery, job: Job, client_id: str) -> JobOut:
+    """The job as the app takes it; `client_id` is the app's. Raises `NotLinkedThere`."""
+    held = job.settings
+    users = [held.get("partner"), held.get("manager"), *held.get("staff", [])]
+    there = _people(delivery.connection_id, {one for one in users if one})
+    return JobOut(
+        key=delivery.key, mark=job.mark, client_id=client_id, name=job.name, description=held["description"],
+        start_on=date.fromisoformat(held["start_on"]), due_on=date.fromisoformat(held["due_on"]),
+        category_id=held.get("category", ""), template_id=held.get("template", ""),
+        budget=Decimal(held["budget"]) if held.get("budget") else None, partner_id=there.get(held.get("partner"), ""),
+        manager_id=there.get(held.get("manager"), ""), staff_ids=tuple(there[one] for one in held.get("staff", [])),
+        order_number=held["order_number"],
+    )  # fmt: skip
+
+
+def jobs_of(proposal: Proposal) -> list[tuple[Job, Delivery]]:
+    """Each with its way into the practice app."""
+    from portal.domain.deliveries import Delivery, Job  # it imports this package
+
+    query = select(Job, Delivery).join(Delivery, Delivery.job_id == Job.id).where(Job.proposal_id == proposal.id)
+    return [(row[0], row[1]) for row in db.session.execute(query.order_by(Job.id))]
+
+
+def _people(connection_id: int, users: set[int]) -> dict[int | None, str]:
+    """Who these users are in the app. Raises `NotLinkedThere` for one that is nobody there."""
+    query = select(StaffLink).where(StaffLink.connection_id == connection_id, StaffLink.user_id.in_(users))
+    found: dict[int | None, str] = {one.user_id: one.remote_id for one in db.session.scalars(query)} if users else {}
+    missing = users - set(found)
+    if missing:
+        names = db.session.scalars(select(User.name).where(User.id.in_(missing)).order_by(User.name))
+        raise NotLinkedThere(
+            f"{_joined(names)} is not linked to anybody there yet. Link them under Settings, Team, then try again."
+        )
+    return found
+
+
+def _joined(names: Iterable[str]) -> str:
+    return " and ".join(names) or "Somebody who left"
+
+
 def _parts(proposal: Proposal, services: Sequence[ClientService]) -> list[tuple[str, ClientService | None]]:
     if proposal.jobs.get("per") == PER_SERVICE:
         return [(service.mark, service) for service in services]
     return [("whole", None)]
+
+
+def _template_of(services: Sequence[ClientService], connection: str) -> str:
+    """The template the library names for these services, where it names one only; empty otherwise."""
+    named = {one for service in services for one in service.facts.get("templates", {}).get(connection, [])}
+    return named.pop() if len(named) == 1 else ""
 
 
 def _name(proposal: Proposal, service: ClientService | None) -> str:
@@ -58,18 +116,18 @@ def _name(proposal: Proposal, service: ClientService | None) -> str:
     return f"{name}: {service.name}" if service else name
 
 
-def _settings(proposal: Proposal, service: ClientService | None, services: Sequence[ClientService]) -> dict[str, Any]:
+def _settings(
+    proposal: Proposal, service: ClientService | None, services: Sequence[ClientService], today: date
+) -> dict[str, Any]:
     """What the job is made with: the proposal's settings with what follows from them settled (XP-16, XP-17)."""
     chosen = {key: value for key, value in proposal.jobs.items() if key not in ("connection", "per", "name")}
     about = [service] if service else list(services)
-    templates = [
-        template
-        for one in about
-        for template in one.facts.get("templates", {}).get(str(proposal.jobs.get("connection")), [])
-    ]
+    start = max(proposal.starts_on or today, today)
     return {
         **chosen,
+        "template": chosen.get("template") or _template_of(about, str(proposal.jobs.get("connection"))),
         "description": chosen.get("description") or "\n".join(one.name for one in about),
-        "templates": [chosen["template"]] if chosen.get("template") else list(dict.fromkeys(templates)),
-        "order_number": schedule.reference_of(proposal) if chosen.get("is_billing", True) else "",
+        "start_on": start.isoformat(),
+        "due_on": (start + timedelta(days=chosen.get("days") or DAYS)).isoformat(),
+        "order_number": schedule.reference_of(proposal) if chosen.get("is_billed", True) else "",
     }

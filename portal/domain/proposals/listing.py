@@ -67,7 +67,7 @@ def listing(
 
 def clients_called(words: str, limit: int = 20) -> list[Client]:
     """Whom a proposal could be for: clients outside the archive that these words find, by name."""
-    found = client_search.matching(words, Client.id)
+    found = client_search.matching(words, Client.__table__.c.id)
     if found is None:
         return []
     query = select(Client).where(found, Client.archived_at.is_(None)).order_by(Client.name_key, Client.id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 
@@ -43,7 +44,7 @@ def put_out(proposal: Proposal, *, by: Actor, now: datetime, zone: str) -> str:
     proposal.sent_at = now
     proposal.first_seen_at = None
     token = _fresh_link(proposal, now, zone)
-    until = proposal.expires_on.isoformat() if proposal.expires_on else "further notice"
+    until = _written(proposal.expires_on) if proposal.expires_on else "further notice"
     _record(Verb.PROPOSAL_SENT, proposal, by, now, until=until)
     return token
 
@@ -196,12 +197,16 @@ def _has_run_out(proposal: Proposal, now: datetime) -> bool:
     return proposal.token_expires_at is not None and proposal.token_expires_at <= now
 
 
+def _written(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
 def _touch(proposal: Proposal, now: datetime) -> None:
     proposal.changed_at = now
     proposal.version += 1
 
 
-def _record(verb: Verb, proposal: Proposal, by: Actor, now: datetime, **facts: str) -> None:
+def _record(verb: Verb, proposal: Proposal, by: Actor, now: datetime, **facts: Any) -> None:
     activity.record(
         verb, by=by, now=now, client_id=proposal.client_id, proposal_id=proposal.id, proposal=label(proposal), **facts
     )

@@ -38,6 +38,7 @@ SCHEMA = (
         tenant TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tenant, name))""",
     "CREATE INDEX IF NOT EXISTS digits_entry_order ON digits_entry (tenant, n)",
     "CREATE INDEX IF NOT EXISTS digits_entry_linked ON digits_entry (tenant, linked, kind, n)",
+    "CREATE INDEX IF NOT EXISTS digits_entry_kind ON digits_entry (tenant, kind, n)",
     "CREATE INDEX IF NOT EXISTS digits_entry_deal ON digits_entry (deal)",
     "CREATE INDEX IF NOT EXISTS digits_invoice_order ON digits_invoice (tenant, deal)",
     "CREATE INDEX IF NOT EXISTS digits_invoice_number ON digits_invoice (tenant, number)",

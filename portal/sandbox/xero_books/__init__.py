@@ -72,4 +72,5 @@ VENDOR = Vendor(
     counts=fill.counts,
     page="xero_books_control.contacts_page",
     webhooks=hooks.HOOK,
+    addresses={"XERO_APP_URL": "/xero-web"},
 )

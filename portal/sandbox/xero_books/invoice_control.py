@@ -104,6 +104,16 @@ def invoices_page() -> str:
     return render_template("xero_invoices.html", tenant=tenant, q=q, invoices=invoice_side.find(here(), tenant, q))
 
 
+@control.get("/xero-web/AccountsReceivable/View.aspx")
+def view_invoice() -> BaseResponse:
+    """Where links to one invoice lead."""
+    wanted, box = request.args.get("InvoiceID", ""), here()
+    for tenant in box.vendor("xero").tenants:
+        if found := invoice_side.find(box, tenant, wanted):
+            return redirect(url_for("xero_invoice_control.invoices_page", tenant=tenant.id, q=found[0]["uuid"]), 303)
+    raise Refused("There is no such invoice.", 404)
+
+
 @control.post("/xero-invoices/<invoice>")
 def act_by_form(invoice: str) -> BaseResponse:
     """Pay, void and the like, from the page."""

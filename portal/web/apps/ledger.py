@@ -57,6 +57,8 @@ class InvoiceSettingsForm(Form):
         known = ledgers.all_entries(here.connection)
         for field, (listed, nothing) in LISTS.items():
             kind = listed or ways.target
+            if kind == "pay_into" and ways.pay_into_needed:
+                nothing = "choose one"
             if kind not in ways.lists:
                 del form[field]
                 continue

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, request
 
-from portal import integrations, sync
+from portal import integrations, receivables, sync
 from portal.db import db
 from portal.domain import connections, runs, unlinked
 from portal.domain.apps import Connection, ConnectionState, RunKind, RunTrigger, SyncRun
@@ -58,6 +58,8 @@ def _begin(here: Here, kind: RunKind, *, full: bool = False) -> Response:
     db.session.commit()
     if not joined:
         sync.start(run_id)
+    if kind == RunKind.SYNC and connection.ways.ledger is not None:
+        receivables.refresh_soon(connection.id)
     if kind == RunKind.PREVIEW and run_kind == RunKind.PREVIEW:
         return done(message, "apps.preview", tone="info", connection_id=connection.id, run_id=run_id)
     return done(message, "apps.panel", tone="info", connection_id=connection.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, abort, request, url_for
 
 from portal import deliveries as delivering
+from portal import receivables
 from portal.db import db
 from portal.domain import deliveries, invoices
 from portal.domain.deliveries import CannotTryAgain
@@ -49,6 +50,25 @@ def _first(invoice_id: int) -> Response:
     db.session.commit()
     delivering.deliver_soon([delivery_id])
     return done("", ".page", invoice_id=invoice_id)
+
+
+@screen.post("/<int:invoice_id>/looks")
+@needs(May.SEE_INVOICES)
+def look(invoice_id: int) -> Response:
+    """Read it in its ledger now, rather than at the next look that comes by itself."""
+    invoice = invoice_or_404(invoice_id)
+    deployment = deliveries.deployment(invoice)
+    found = deliveries.get(deployment.delivery_id) if deployment.delivery_id else None
+    if found is None or found.remote_id is None:
+        return done(
+            "It is in no ledger yet, so there is nothing to look at.", ".page", tone="info", invoice_id=invoice_id
+        )
+    connection_id, remote_id = found.connection_id, found.remote_id
+    db.session.commit()
+    receivables.look_at_soon(connection_id, remote_id)
+    return done(
+        f"Being read in {deployment.app}. What changed there shows here.", ".page", tone="info", invoice_id=invoice_id
+    )
 
 
 @screen.post("/<int:invoice_id>/payments")

@@ -11,5 +11,5 @@ from flask import Blueprint
 
 screen = Blueprint("library", __name__, url_prefix="/library")
 
-for _name in ("services", "taxes", "csv_file"):
+for _name in ("entries", "taxes", "csv_file"):
     import_module(f"{__name__}.{_name}")

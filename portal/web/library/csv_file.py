@@ -14,7 +14,7 @@ from portal.domain.library.csv_file import COLUMNS, BadFile, apply, as_rows, pla
 from portal.domain.people import May
 from portal.web.guard import actor, needs
 from portal.web.library import screen
-from portal.web.library.services import now
+from portal.web.library.entries import now
 from portal.web.render import done, refused, render
 
 TEMPLATE = "library/imports.html"

@@ -17,7 +17,7 @@ from portal.web.fields import Amount
 from portal.web.forms import Form
 from portal.web.guard import actor, current_person, needs
 from portal.web.library import screen
-from portal.web.library.services import now
+from portal.web.library.entries import now
 from portal.web.render import done, refused, render
 
 

@@ -65,7 +65,7 @@ def save(proposal_id: int) -> Response:
     form = ProposalForm(proposal)
     if not form.validate():
         return refused("proposals/details.html", "form", form=form, proposal=proposal)
-    version = int(form.version.data) if str(form.version.data).isdecimal() else None
+    version = int(form.text("version")) if form.text("version").isdecimal() else None
     try:
         changed = proposals.edit(proposal, form.values(), by=actor(), now=now(), expected_version=version)
     except Frozen as problem:

@@ -14,7 +14,7 @@ from portal.domain.library import BillingType, CadenceUnit, PriceType
 from portal.domain.proposals import Grouping, Proposal, ProposalLine, Starts
 from portal.web.fields import Amount, Day, LongForm, LongText
 from portal.web.forms import Form, choices
-from portal.web.service_words import BILLING_MEANS, BILLING_WORDS, CADENCE_WORDS, PRICE_WORDS
+from portal.web.price_words import BILLING_MEANS, BILLING_WORDS, CADENCE_WORDS, PRICE_WORDS
 
 GROUPING_WORDS = {
     Grouping.CLIENT: "One for the client: the reference is CLI and the client’s number",

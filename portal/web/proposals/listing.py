@@ -28,7 +28,7 @@ def index() -> Response:
     state = next((one for one in ProposalState if one.value == request.args.get("state")), None)
     client = clients.get(request.args.get("client", 0, type=int))
     before = request.args.get("before", type=int)
-    kept = {"q": words or None, "state": state, "client": client.id if client else None}
+    kept: dict[str, Any] = {"q": words or None, "state": state, "client": client.id if client else None}
     found = proposals.listing(
         state=state, words=words, client_id=client.id if client else None, before=before, limit=PAGE
     )

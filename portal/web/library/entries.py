@@ -19,8 +19,8 @@ from portal.web.fields import Amount, LongForm, LongText
 from portal.web.forms import choices
 from portal.web.guard import actor, current_person, needs
 from portal.web.library import screen
+from portal.web.price_words import BILLING_MEANS, BILLING_WORDS, CADENCE_WORDS, PRICE_WORDS, billing_of, price_of
 from portal.web.render import done, refused, render
-from portal.web.service_words import BILLING_MEANS, BILLING_WORDS, CADENCE_WORDS, PRICE_WORDS, billing_of, price_of
 
 LONGEST_SEARCH = 100
 VALUES = (
@@ -93,7 +93,7 @@ def index() -> Response:
 @screen.get("/new")
 @needs(May.MANAGE_SERVICES)
 def new() -> Response:
-    return render("library/service.html", form=ServiceForm(once=once.fresh()), service=None)
+    return render("library/entry.html", form=ServiceForm(once=once.fresh()), service=None)
 
 
 @screen.post("/new")
@@ -101,7 +101,7 @@ def new() -> Response:
 def add() -> Response:
     form = ServiceForm()
     if not form.validate():
-        return refused("library/service.html", "form", form=form, service=None)
+        return refused("library/entry.html", "form", form=form, service=None)
     mark = once.claim(form.once.data or "", now())
     if mark is None:
         db.session.rollback()
@@ -112,7 +112,7 @@ def add() -> Response:
     except BadService as problem:
         db.session.rollback()
         form[problem.field].errors = [str(problem)]
-        return refused("library/service.html", "form", form=form, service=None)
+        return refused("library/entry.html", "form", form=form, service=None)
     mark.made = service.id
     db.session.commit()
     return done(f"{service.name} is in the library.", ".index")
@@ -122,7 +122,7 @@ def add() -> Response:
 @needs(May.MANAGE_SERVICES)
 def service(service_id: int) -> Response:
     held = service_or_404(service_id)
-    return render("library/service.html", form=ServiceForm(held, version=held.version), service=held)
+    return render("library/entry.html", form=ServiceForm(held, version=held.version), service=held)
 
 
 @screen.post("/services/<int:service_id>")
@@ -132,14 +132,14 @@ def save(service_id: int) -> Response:
     held = service_or_404(service_id)
     form = ServiceForm(held)
     if not form.validate():
-        return refused("library/service.html", "form", form=form, service=held)
-    version = int(form.version.data) if str(form.version.data).isdecimal() else None
+        return refused("library/entry.html", "form", form=form, service=held)
+    version = int(form.text("version")) if form.text("version").isdecimal() else None
     try:
         changed = library.edit_service(held, form.values(), by=actor(), now=now(), expected_version=version)
     except BadService as problem:
         db.session.rollback()
         form[problem.field].errors = [str(problem)]
-        return refused("library/service.html", "form", form=form, service=service_or_404(service_id))
+        return refused("library/entry.html", "form", form=form, service=service_or_404(service_id))
     except StaleService:
         db.session.rollback()
         said = "Somebody else changed this service while you had it open. Here is how it stands; yours was not saved."
