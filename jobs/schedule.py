@@ -20,7 +20,7 @@ from jobs import client_bulk_runs, csv_imports, hourly, nightly, proposal_expiry
 from portal import deliveries
 from portal.billing import bill_due, look_ahead
 from portal.db import db
-from portal.deploying import deploy_due
+from portal.deploying import deploy_due, read_all_choices
 from portal.domain import claims
 from portal.receivables import handle_due, look_due, read_lists_due
 from portal.sync.creating_there import create_due
@@ -51,6 +51,7 @@ JOBS = (
     Job("ledger-invoices", "Look in every ledger what became of our invoices", None, look_due),
     Job("deliveries", "Send invoices and payments to the ledgers they belong to", None, deliveries.start_due),
     Job("jobs", "Deploy jobs of accepted proposals in the practice app", None, deploy_due),
+    Job("job-lists", "Read job templates and categories of the practice app", timedelta(hours=1), read_all_choices),
     Job("csv-imports", "Go on with CSV imports whose process ended", None, csv_imports.go_on),
     Job("bulk-runs", "Go on with acts on many clients whose process ended", None, client_bulk_runs.go_on),
     Job("billing", "Raise the invoices due on the firm's day, and those of missed days", None, bill_due),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 
@@ -32,10 +33,10 @@ from portal.deliveries.customers import customer_for
 from portal.deliveries.holding import LEASE, Hold, Leash, in_hand, rows_of, take
 from portal.domain import connections, deliveries
 from portal.domain.activity import SYSTEM, Actor, Origin
-from portal.domain.apps import ClientLink, Connection, LinkState
+from portal.domain.apps import ClientLink, Connection, ConnectionState, LinkState
 from portal.domain.deliveries import Delivery, DeliveryState, Job
-from portal.domain.proposals.deploying import NotLinkedThere, job_out
-from portal.domain.records import JobCategory, JobOut, JobRecord, JobTemplate
+from portal.domain.proposals.deploying import NotLinkedThere, job_out, keep_choices
+from portal.domain.records import JobOut, JobRecord
 from portal.sync.breaking_off import note_lost
 from portal.sync.outbox import said
 from portal.sync.runs import clock
@@ -50,7 +51,7 @@ ATTEMPTS = 8
 
 @dataclass(frozen=True)
 class Parcel:
-    """One job in hand, as `attempts` notes its steps."""
+    """One job in hand; to `attempts` it is a parcel like any other."""
 
     id: int
     out: JobOut
@@ -120,16 +121,32 @@ def deploy_over(
     return done
 
 
-def choices(connection_id: int) -> tuple[tuple[JobTemplate, ...], tuple[JobCategory, ...], str]:
-    """What a job of this account can be made of, asked for now, and why it could not be asked (empty: it could)."""
-    trip = _trip(connection_id, None, urgent=True)
+def takers() -> list[Connection]:
+    """Every connected account that takes jobs, the first connected first."""
+    query = select(Connection).where(Connection.state == ConnectionState.CONNECTED).order_by(Connection.id)
+    return [one for one in db.session.scalars(query) if integrations.takes_jobs(one.app)]
+
+
+def read_choices(connection_id: int, session: Session | None = None) -> str:
+    """Read what a job of this account can be made of (XPM-7); gives why it did not work, empty when it did. Commits."""
+    trip = _trip(connection_id, session, urgent=True)
     if trip is None:
-        return (), (), "It is not connected."
+        return "It is not connected."
     try:
         templates, categories = trip.adapter.fetch_job_choices(trip.session)
     except AdapterError as error:
-        return (), (), said(error, trip.app)
-    return templates, categories, ""
+        db.session.rollback()
+        return said(error, trip.app)
+    keep_choices(connection_id, templates, categories)
+    db.session.commit()
+    return ""
+
+
+def read_all_choices(now: datetime) -> int:
+    """The job of the schedule. Gives how many accounts were read."""
+    ids = [one.id for one in takers()]
+    db.session.commit()
+    return sum(read_choices(one) == "" for one in ids)
 
 
 def _trip(connection_id: int, session: Session | None, *, urgent: bool) -> Trip | None:
@@ -220,17 +237,18 @@ def _look(trip: Trip, hold: Hold, parcel: Parcel) -> Parcel | None:
     row = rows_of(hold, [parcel.id])[parcel.id]
     now = clock()
     if there is not None:
-        attempts.looked([(parcel, attempts.FOUND, there.remote_id, there.unfinished)], began, now, APP.name)
+        attempts.looked([(_any(parcel), attempts.FOUND, there.remote_id, there.unfinished)], began, now, APP.name)
         _delivered(trip, row, parcel, there, adopted=True)
         return None
-    attempts.looked([(parcel, attempts.NOTHING, "", "")], began, now, APP.name)
+    attempts.looked([(_any(parcel), attempts.NOTHING, "", "")], began, now, APP.name)
     is_proved = deliveries.not_found(row, parcel.what, app=trip.app, settle_after=SETTLE_AFTER, by=APP, now=now)
     is_given_up = is_proved and row.attempts >= ATTEMPTS
     if is_given_up:
         why = f"{trip.app} was asked {row.attempts} times and gave no answer; nothing of it is there."
         deliveries.refused(row, parcel.what, "unavailable", why, app=trip.app, by=APP, now=now)
+    again = replace(parcel, out=replace(parcel.out, key=row.key))
     db.session.commit()
-    return parcel if is_proved and not is_given_up else None
+    return again if is_proved and not is_given_up else None
 
 
 def _send(trip: Trip, hold: Hold, parcel: Parcel) -> None:
@@ -240,7 +258,7 @@ def _send(trip: Trip, hold: Hold, parcel: Parcel) -> None:
     row.state, row.sent_at, row.lease_until = DeliveryState.SENDING, now, now + LEASE
     row.attempts += 1
     row.reason = row.cause = ""
-    began = attempts.begin([parcel], now, APP.name)[parcel.id]
+    began = attempts.begin([_any(parcel)], now, APP.name)[parcel.id]
     db.session.commit()
     hold.renewed()
     try:
@@ -286,6 +304,11 @@ def _delivered(trip: Trip, row: Delivery, parcel: Parcel, there: JobRecord, *, a
     )  # fmt: skip
     row.reason = there.unfinished[:500]
     db.session.commit()
+
+
+def _any(parcel: Parcel) -> Any:
+    """`attempts` asks a parcel for no more than ours has."""
+    return parcel
 
 
 def _link(row: Delivery) -> ClientLink | None:

@@ -101,7 +101,8 @@ def is_free(port: int) -> bool:
 
 def post(url: str, body: dict[str, str]) -> None:
     """Send JSON to a server of ours. Raises OSError when it does not take it."""
-    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310 - ours
+    kind = {"Content-Type": "application/json"}
+    request = Request(url, json.dumps(body).encode(), kind)  # noqa: S310 - only ever our own addresses
     with urlopen(request, timeout=5):  # noqa: S310 - only ever our own addresses
         return
 

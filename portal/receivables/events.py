@@ -72,7 +72,7 @@ def _handle(connection_id: int, kind: str, remote_id: str, ids: list[int], now: 
         db.session.rollback()
         _put_off(ids, error.message, now)
         return
-    except Exception:
+    except Exception:  # it is this event's own, and logged; the others go on
         db.session.rollback()
         log.exception("an event about %s %s could not be handled", kind, remote_id)
         _put_off(ids, "Counterpart met something unexpected; it tries again by itself.", now)

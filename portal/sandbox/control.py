@@ -219,14 +219,14 @@ def add_rule(box: Sandbox, values: dict[str, Any]) -> dict[str, Any]:
         raise Refused(str(reason)) from reason
 
 
-def start_over(box: Sandbox, clients: int, seed: int) -> None:
-    """As on the first start."""
+def start_over(box: Sandbox, clients: int, seed: int, *, forget_listeners: bool = True) -> None:
+    """As on the first start. `forget_listeners`: nobody listens to webhooks any more."""
     box.faults.clear()
     box.calls.clear()
     box.clock.reset()
     box.switches.reset()
     box.limits.reset()
-    webhooks.quiet(box, forget=True)
+    webhooks.quiet(box, forget=forget_listeners)
     for vendor in box.vendors:
         if vendor.wipe:
             vendor.wipe(box)

@@ -94,7 +94,7 @@ def reset() -> BaseResponse:
     """As on the first start."""
     box = here()
     began = box.store.setting("demo", {"clients": 1200, "seed": 7})
-    start_over(box, began["clients"], began["seed"])
+    start_over(box, began["clients"], began["seed"], forget_listeners=False)  # the portal beside it still listens
     return _home()
 
 

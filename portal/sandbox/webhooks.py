@@ -214,8 +214,8 @@ def sender(box: Sandbox, vendor: str) -> Sender:
     hook = box.vendor(vendor).webhooks
     if hook is None:
         raise Refused(f"{box.vendor(vendor).title} has no webhooks.", 404)
-    found: Sender = box.senders.setdefault(vendor, Sender(box, hook, vendor))
-    return found
+    known = box.senders.get(vendor)
+    return known or box.senders.setdefault(vendor, Sender(box, hook, vendor))
 
 
 def tell(box: Sandbox, vendor: str, events: Sequence[Event]) -> None:

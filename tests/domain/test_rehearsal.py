@@ -19,7 +19,7 @@ from portal.domain.apps.ways import LedgerWays
 from portal.domain.invoices import Invoice
 from portal.domain.ledgers import TaxMapping
 from portal.domain.records import LedgerLists, ListEntry, ListKind
-from portal.domain.rehearsal import Rehearsal, rehearse
+from portal.domain.rehearsal import Rehearsal, inspecting, rehearse
 from portal.domain.schedule import BillingItem, Cadence, ClientService, PayBy
 from tests.cast import COMMAND, make_client, make_connection, make_finding, make_link, now
 from tests.cast_invoices import TODAY, make_item, make_tax_rate
@@ -206,7 +206,7 @@ def test_another_currency_too_many_lines_and_locked_books_are_some(books: Connec
 
 def test_a_number_longer_than_the_ledger_takes_is_one(books: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     serve()
-    monkeypatch.setattr(rehearsal.invoices, "next_number", lambda _kind: "MARLOW-AND-CO-1")
+    monkeypatch.setattr(inspecting.invoices, "next_number", lambda _kind: "MARLOW-AND-CO-1")
     assert [(problem.cause, problem.where) for problem, _l, _k in of().problems] == [("number_used", "numbers")]
 
 

@@ -14,7 +14,11 @@ from tests.house.source import imports, is_within, modules, shown, tree
 STANDARD = frozenset(sys.stdlib_module_names)
 SMALL_PURE = {"rapidfuzz", "babel"}
 ALWAYS_PURE = {"records", "text", "fields", "matching", "planning"}
-SHELLS = {"portal.billing", "portal.sync", "portal.deliveries", "portal.receivables", "portal.collecting", "portal.mailer"}
+SHELLS = {
+    "portal.billing", "portal.deploying", "portal.sync", "portal.deliveries", "portal.receivables", "portal.collecting",
+    "portal.mailer",
+}  # fmt: skip
+CONTRACTS = ("portal.adapters.base", "portal.adapters.jobs", "portal.adapters.ledger")  # what adapters promise
 SIGN_IN = "_sign_in"  # adapters of one vendor share the file that knows its sign-in
 SHARED = ("base", "http", "ledger", "oauth", "values")  # what adapters have in common
 
@@ -56,17 +60,23 @@ LAYERS = {
         never=("flask", "flask_login", "requests", "apscheduler"),
         advice="The keepers of tokens and of call allowances know accounts and rows, no vendor by name.",
     ),
+    "printing": Layer(
+        ("portal.invoice_pdf",),
+        ("portal.domain",),
+        never=("flask", "sqlalchemy", "requests", "apscheduler"),
+        advice="What is printed comes in as plain values; the domain puts them together.",
+    ),
     "shells": Layer(
         tuple(sorted(SHELLS)),
-        ("portal.domain", "portal.integrations", "portal.adapters.base", "portal.adapters.http", "portal.db",
-         "jobs.queue", *sorted(SHELLS)),
+        ("portal.domain", "portal.integrations", "portal.adapters.http", "portal.db", "jobs.queue", *CONTRACTS,
+         *sorted(SHELLS)),
         never=("flask.request", "flask.session", "flask_login", "requests", "apscheduler", "wtforms", "flask_wtf"),
         advice="A shell is called by screens, jobs and commands alike: it knows no request and no vendor by name.",
     ),
     "web": Layer(
         ("portal.web",),
-        ("portal.web", "portal.domain", "portal.integrations", "portal.adapters.base", "portal.config", "portal.db",
-         "portal.keys", "portal.integrity", "jobs", *sorted(SHELLS)),
+        ("portal.web", "portal.domain", "portal.integrations", "portal.config", "portal.db", "portal.keys",
+         "portal.integrity", "portal.invoice_pdf", "jobs", *CONTRACTS, *sorted(SHELLS)),
         never=("requests", "urllib3", "apscheduler", "lxml", "jobs.schedule"),
         advice="A screen asks the domain or a shell. Put the query or the call there and give it a name.",
     ),

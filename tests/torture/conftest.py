@@ -25,9 +25,7 @@ TRIED: list[dict[str, object]] = []
 
 
 @pytest.fixture(scope="session")
-def workers(
-    running: Running, test_settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Killers]:
+def workers(running: Running, test_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killers]:
     with killers(test_settings, addresses(running.url), tmp_path_factory.mktemp("torture")) as made:
         yield made
 

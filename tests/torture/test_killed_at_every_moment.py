@@ -261,7 +261,9 @@ def _log_is_true(row: Delivery, log: list[str], what: str, created: str) -> None
     steps = steps_of(row)
     sent = [one for one in steps if one.act == "sent"]
     assert len(sent) == row.attempts or any(one.answer == "not sent" for one in sent)
-    told_created = [line for line in log if line.startswith(created) and ("created in" in line or "recorded in" in line)]
+    told_created = [
+        line for line in log if line.startswith(created) and ("created in" in line or "recorded in" in line)
+    ]
     told_found = [line for line in log if line.startswith(what) and "found in" in line]
     assert len(told_created) + len(told_found) == 1, log
     assert bool(told_found) == row.adopted, log

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture
-def acme(story) -> int:
+def acme(clock: Any, story: Any) -> int:
     """Acme, with two things that wait for a person and a monthly service."""
     with story():
         client = make_client()

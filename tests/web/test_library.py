@@ -72,6 +72,7 @@ def test_changing_the_library_says_what_changed_and_only_members_of_the_board_ma
 
 
 def test_two_admins_at_once_do_not_overwrite_each_other(story, sign_in_as) -> None:
+    """Fault row 89."""
     with story():
         service_id = make_service().id
     browser = sign_in_as()
@@ -123,6 +124,7 @@ def test_a_tax_rate_is_added_once_and_retired_for_good(story, sign_in_as) -> Non
 
 
 def test_the_library_goes_out_as_a_file_and_comes_back_unchanged(story, sign_in_as) -> None:
+    """Fault row 95."""
     with story():
         rate = make_rate()
         make_service("=Accounts", tax_rate_id=rate.id, description="Line one\nline “two”")
@@ -167,6 +169,7 @@ def test_a_file_with_one_wrong_line_is_not_taken_in_at_all(story, sign_in_as) ->
 
 
 def test_what_is_no_such_file_is_told_in_words(story, sign_in_as) -> None:
+    """Fault row 96."""
     with story():
         person()
     browser = sign_in_as()

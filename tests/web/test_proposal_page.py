@@ -258,6 +258,7 @@ def test_the_page_can_be_accepted_over_tls_although_it_tells_no_referrer(story, 
 
 
 def test_what_a_client_types_is_shown_as_text_and_never_as_markup(story, browser) -> None:
+    """Fault row 84."""
     with story():
         _, link = put_out(message="<script>alert(1)</script>", terms="<b>bold</b>")
     page = browser.get(link)

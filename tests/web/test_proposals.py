@@ -68,7 +68,7 @@ def test_a_proposal_is_drafted_filled_and_put_out(story, sign_in_as, browser) ->
     page = page.click("Services").submit("Put it in")
     assert page.said == "Annual accounts is in the proposal."
     page = page.click("Done")
-    assert "When you accept $1,380.00 $1,200.00 before tax, GST 15 % $180.00" in page.text
+    assert "On acceptance $1,380.00 $1,200.00 before tax, GST 15 % $180.00" in page.text
     page = page.submit("Put out for acceptance")
     link = page.find("//input[@id='fresh-link']").get("value")
     assert re.fullmatch(r"http://localhost/p/[\w-]{43}", link)

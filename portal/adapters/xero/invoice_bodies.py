@@ -16,7 +16,6 @@ MOST = Decimal("9999999999.99")
 SMALLEST = Decimal("0.0001")  # of a price and of a quantity
 PRINTABLE = re.compile(r"[ -~]+")
 MODES = {TaxMode.EXCLUSIVE: "Exclusive", TaxMode.INCLUSIVE: "Inclusive", TaxMode.NONE: "NoTax"}
-NO_TAX = "NONE"  # the tax type of a line that bears none, the same in every country
 # Our sign stands at the end of the link that leads from Xero's invoice here; a payment has no link, so it stands at the
 # end of the payment's reference. The customer's reference on an invoice is left alone.
 LINK_SIGN = "counterpart-"
@@ -111,7 +110,7 @@ def _line(line: InvoiceLineOut, one: InvoiceOut) -> Item:
         "DiscountAmount": line.discount or "",
         "ItemCode": line.item_id,
         "AccountCode": line.account_id,
-        "TaxType": line.tax_id or (NO_TAX if one.tax_mode == TaxMode.NONE else ""),
+        "TaxType": line.tax_id,
         "Tracking": [{"TrackingCategoryID": kind, "TrackingOptionID": what} for kind, what in line.tracking.items()],
     }
     return {name: value for name, value in item.items() if value not in ("", [])}

@@ -265,7 +265,7 @@ def _buckets(view: Filters, managers: tuple[int, ...]) -> tuple[Any, ...]:
 
 def _may_be_few(shape: Shape) -> bool:
     """Whether no index holds the view in its order, so that it is worth seeing first how many clients there are."""
-    if any(shape.words) or shape.in_group or shape.app or shape.sync == NEAR_MATCH:
+    if any(shape.words) or shape.in_group or shape.app or shape.overdue or shape.sync == NEAR_MATCH:
         return True
     by_status = shape.status not in ("", EVERYTHING)
     chosen = {Sort.STATUS: by_status, Sort.MANAGER: bool(shape.manager), Sort.SYNC: bool(shape.sync)}

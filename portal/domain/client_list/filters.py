@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
@@ -61,6 +61,7 @@ class Filters:
     sync: str = ""
     sort: Sort = Sort.NAME
     descending: bool = False
+    overdue: date | None = None  # something to be billed by hand was planned for a day before this one (BS-03)
 
     @property
     def terms(self) -> Terms:
@@ -81,6 +82,7 @@ class Filters:
         found = [("q", self.words), ("status", self.status)]
         found += [("manager", _person(self.manager)), ("partner", _person(self.partner))]
         found += [("group", str(self.group or "")), ("app", self.app_word), ("sync", self.sync)]
+        found.append(("overdue", self.overdue.isoformat() if self.overdue else ""))
         if self.descending or self.sort is not Sort.NAME:
             found.append(("sort", ("-" if self.descending else "") + self.sort.value))
         return [(key, value) for key, value in found if value]
@@ -93,7 +95,7 @@ class Filters:
 
 
 _NAMES = frozenset(field.name for field in fields(Filters))
-NARROWING = ("words", "status", "manager", "partner", "group", "app", "sync")
+NARROWING = ("words", "status", "manager", "partner", "group", "app", "sync", "overdue")
 
 
 def _person(user_id: int | None) -> str:
@@ -113,7 +115,8 @@ def filters_from(args: Mapping[str, str], known: Known | None = None) -> tuple[F
     app, is_linked = reader.app()
     sync = reader.one_of("sync", SYNC_WORDS, "sync state")
     sort, descending = reader.sort()
-    found = Filters(words, status, manager, partner, group, app, is_linked, sync, sort, descending)
+    overdue = reader.day("overdue")
+    found = Filters(words, status, manager, partner, group, app, is_linked, sync, sort, descending, overdue)
     return found, reader.notes
 
 
@@ -168,6 +171,14 @@ class _Reader:
             return None, True
         found = self._id(value.removeprefix("not-"), None if self.known is None else self.known.apps, "app")
         return found, found is None or not value.startswith("not-")
+
+    def day(self, key: str) -> date | None:
+        value = self.args.get(key, "")
+        try:
+            return date.fromisoformat(value) if value else None
+        except ValueError:
+            self._unknown("day")
+            return None
 
     def sort(self) -> tuple[Sort, bool]:
         value = self.args.get("sort", "")

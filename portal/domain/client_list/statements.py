@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Date,
     FromClause,
     Integer,
     Select,
@@ -41,6 +42,7 @@ from portal.domain.apps import ClientLink, Finding, LinkState, PushState
 from portal.domain.client_list.filters import EVERYTHING, NEAR_MATCH, NOBODY, Filters, Sort
 from portal.domain.client_search import Terms
 from portal.domain.clients import Client, ClientGroup, ClientStatus, Group
+from portal.domain.schedule import IS_OPEN, BillingItem
 
 CAP = 1000  # counts stop here
 Statement = Select[*tuple[Any, ...]]
@@ -52,6 +54,7 @@ link = ClientLink.__table__.c
 member = ClientGroup.__table__.c
 group = Group.__table__.c
 finding = Finding.__table__.c
+item = BillingItem.__table__.c
 
 # Words instead of enumerations: fifty rows of two conversions each are a tenth of what the page may cost.
 STATUS = type_coerce(client.status, Text).label("status")
@@ -81,6 +84,7 @@ class Shape:
     bucket: str = ""  # "", "value" or "nothing": the one gathering walked through
     ranks: tuple[Any, ...] = ()  # the gatherings in their order, where a statement sorts by them itself
     counted: bool = False
+    overdue: bool = False
     is_dense: bool = True  # words: so many clients hold them that looking into one text after another is quickest
 
     @property
@@ -99,7 +103,7 @@ def shape_of(view: Filters) -> Shape:
         db.engine.dialect.name,
         (len(sought.indexed), len(sought.short), len(sought.scanned)),
         status, _kind(view.manager), _kind(view.partner), view.group is not None, app, sync,
-        view.sort, not view.descending,
+        view.sort, not view.descending, overdue=view.overdue is not None,
     )  # fmt: skip
 
 
@@ -117,6 +121,8 @@ def values_of(view: Filters) -> dict[str, Any]:
         found["the_status"] = view.status
     if view.sync not in ("", NEAR_MATCH):
         found["the_sync"] = view.sync
+    if view.overdue is not None:
+        found["the_overdue"] = view.overdue
     return found
 
 
@@ -148,6 +154,9 @@ def conditions(shape: Shape) -> list[ColumnElement[bool]]:
         found.append(client.sync_state == bindparam("the_sync"))
     elif shape.sync == NEAR_MATCH:
         found.append(client.id.in_(select(finding.client_id).where(*_near())))
+    if shape.overdue:
+        late = (IS_OPEN, item.is_automatic.is_(False), item.due_on < bindparam("the_overdue", type_=Date))
+        found.append(client.id.in_(select(item.client_id).where(*late)))
     return found
 
 
@@ -195,7 +204,7 @@ def probe(shape: Shape) -> Statement:
 
 def _counting(shape: Shape) -> Statement:
     """As `matching`, from an index alone where one holds all that is asked."""
-    if shape.status or shape.manager or shape.partner or shape.sync or any(shape.words):
+    if shape.status or shape.manager or shape.partner or shape.sync or shape.overdue or any(shape.words):
         return matching(shape, ONE)
     present: list[ColumnElement[str]] = [
         literal_column(f"'{one.value}'") for one in PRESENT

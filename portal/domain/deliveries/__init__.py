@@ -16,6 +16,7 @@ from portal.domain.deliveries.asking import (
     ask,
     ask_job,
     ask_payment,
+    counts,
     due,
     due_connections,
     get,
@@ -61,7 +62,7 @@ from portal.domain.deliveries.recognising import Recognised, differences, recogn
 __all__ = [
     "INVOICE", "JOB", "NO_ANSWER", "OPEN", "PAYMENT", "STUCK", "Advice", "Alike", "CannotTryAgain", "Carried",
     "Delivery", "DeliveryAttempt", "DeliveryState", "Deployment", "Job", "Recognised", "Standing", "Story",
-    "UnderWay", "advice_for", "amount", "ask", "ask_job", "ask_payment", "asks", "carried", "certificate",
+    "UnderWay", "advice_for", "amount", "ask", "ask_job", "ask_payment", "asks", "carried", "certificate", "counts",
     "delivered", "deployment", "differences", "due", "due_connections", "first_key", "get", "missing_customer",
     "next_key", "not_found", "of", "of_job", "of_kind", "of_payments", "recognise", "recognise_payment", "refused",
     "remote_invoice", "standings", "story_of", "stuck", "try_again", "unsettled_payments", "unsure", "waits", "wake",

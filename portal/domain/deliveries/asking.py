@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.db import db
@@ -304,3 +304,14 @@ def _made(
 def _known(connection_id: int, what: dict[str, int]) -> Delivery | None:
     named: Sequence[Any] = [getattr(Delivery, column) == value for column, value in what.items()]
     return db.session.scalar(select(Delivery).where(Delivery.connection_id == connection_id, *named))
+
+
+def counts(connection_id: int) -> dict[str, int]:
+    """How many there are of each state, by its word; what there is none of is left out."""
+    query = (
+        select(Delivery.state, func.count())
+        .where(Delivery.connection_id == connection_id)
+        .group_by(Delivery.state)
+        .order_by(Delivery.state)
+    )
+    return {DeliveryState(state).value: many for state, many in db.session.execute(query)}

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from portal.db import db
 from portal.domain import connections
 from portal.domain.apps import Connection
+from portal.domain.csv_cells import Value
 from portal.domain.deliveries.asking import of, of_payments
 from portal.domain.deliveries.models import Delivery, DeliveryAttempt, DeliveryState
 from portal.domain.invoices.models import Invoice
@@ -220,14 +221,14 @@ HEADINGS = ("Invoice", "Client", "Issued", "Currency", "Total", "State here", "L
             "Ledger total", "State there", "Verdict", "Note")  # fmt: skip
 
 
-def as_table(comparison: Comparison) -> list[list[str]]:
+def as_table(comparison: Comparison) -> list[list[Value]]:
     """For CSV: the headings, then a row for each invoice."""
-    table = [list(HEADINGS)]
+    table: list[list[Value]] = [list(HEADINGS)]
     for row in comparison.rows:
         own, one = row.invoice, row.there[0] if row.there else None
         table.append(
-            [own.number, own.client, own.issued_on.isoformat(), own.currency, str(own.total), own.state.value,
+            [own.number, own.client, own.issued_on.isoformat(), own.currency, own.total, own.state.value,
              ", ".join(there.remote_id for there in row.there) or own.remote_id, one.number if one else "",
-             str(one.total) if one else "", one.state.value if one else "", VERDICTS[row.verdict], row.words]
+             one.total if one else None, one.state.value if one else "", VERDICTS[row.verdict], row.words]
         )  # fmt: skip
     return table

@@ -31,6 +31,7 @@ from sqlalchemy import (
     type_coerce,
     union,
 )
+from sqlalchemy.exc import OperationalError
 
 from portal.db import ExactDecimal, db
 from portal.domain import client_search
@@ -102,13 +103,14 @@ class _Shape:
 
     dialect: str
     words: tuple[int, int, int]
-    is_few: bool
+    is_few: bool  # words: few answer to them
     standing: str
     deployment: str
     given: tuple[str, ...]
     with_voided: bool
     sort: Sort
     forwards: bool
+    is_number: bool = False  # words: there is an invoice of this number
     has_key: bool = False
     size: int = PAGE
 
@@ -152,7 +154,7 @@ def totals(view: Filters, *, as_of: date) -> Totals:
     if shape.standing == "paid":  # all that is not voided, without what is open: both have an index to add them up from
         without = {currency: sums[0] for currency, sums in left.items()}
         whole = {currency: [sums[0] - without.get(currency, Decimal(0))] for currency, sums in whole.items()}
-        left = {}
+        whole, left = {currency: sums for currency, sums in whole.items() if sums[0]}, {}
     none = [Decimal(0)] * 3
     return Totals(found, tuple(Sum(one, whole[one][0], *left.get(one, none)[1:]) for one in sorted(whole)))
 
@@ -186,8 +188,8 @@ def _shape(view: Filters) -> _Shape:
     )
     if not any(words):
         return replace(shape, is_few=False)
-    clients, found = db.session.execute(_probe(words, dialect), _word_values(view)).one()
-    return replace(shape, is_few=clients <= CAP and found <= CAP)
+    clients, found, numbers = db.session.execute(_probe(words, dialect), _word_values(view)).one()
+    return replace(shape, is_few=clients <= CAP and found <= CAP, is_number=numbers > 0)
 
 
 def _values(view: Filters, as_of: date) -> dict[str, Any]:
@@ -225,12 +227,14 @@ def _hits(words: tuple[int, int, int], dialect: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _probe(words: tuple[int, int, int], dialect: str) -> Statement:
-    """How many clients answer to the words, and how many invoices these have; each counted a little past the cap."""
+    """How many clients answer to the words, how many invoices these have (each counted a little past the cap), and how
+    many invoices are of that number."""
     search = client_search.hit_conditions(_terms_like(words), dialect)
     clients = select(client_search.SEARCH.c.rowid).where(*search).limit(CAP + 1).cte("clients")
     theirs = select(invoice.id).where(invoice.client_id.in_(select(clients.c.rowid))).limit(CAP + 1).subquery()
     counted = select(func.count()).select_from(clients).scalar_subquery()
-    return select(counted, select(func.count()).select_from(theirs).scalar_subquery())
+    numbered = select(func.count()).where(invoice.number.in_(bindparam("numbers", expanding=True))).scalar_subquery()
+    return select(counted, select(func.count()).select_from(theirs).scalar_subquery(), numbered)
 
 
 def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
@@ -239,7 +243,8 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
         found.append(invoice.id.in_(_hits(shape.words, shape.dialect)))
     elif any(shape.words):
         by_number = invoice.number.in_(bindparam("numbers", expanding=True))
-        found.append(or_(by_number, client_search.holds(_terms_like(shape.words), invoice.client_id)))
+        by_name = client_search.holds(_terms_like(shape.words), invoice.client_id)
+        found.append(or_(by_number, by_name) if shape.is_number else by_name)
     found += {
         "open": [IS_OPEN],
         "overdue": [IS_OPEN, invoice.due_on < bindparam("as_of", type_=Date)],
@@ -307,37 +312,53 @@ def _count_statement(shape: _Shape, cap: int) -> Statement:
 
 def _sums(shape: _Shape, values: dict[str, Any], *, is_open: bool) -> dict[str, list[Decimal]]:
     """By currency: of everything the total, of what is open its total, what is left and what of that is overdue."""
-    rows = db.session.execute(_sum_statement(shape, is_open), values).all()
-    return {row[0]: [_decimal(*pair) for pair in zip(row[1::2], row[2::2], strict=True)] for row in rows}
+    try:
+        with db.session.begin_nested():
+            rows = db.session.execute(_sum_statement(shape, is_open, False), values).all()
+    except OperationalError:  # SQLite adds whole amounts up to nine million million million
+        rows = db.session.execute(_sum_statement(shape, is_open, True), values).all()
+        return {row[0]: [_joined(*pair) for pair in zip(row[1::2], row[2::2], strict=True)] for row in rows}
+    return {row[0]: [_joined(0, sum) for sum in row[1:]] for row in rows}
 
 
 @lru_cache(maxsize=512)
-def _sum_statement(shape: _Shape, is_open: bool) -> Statement:
-    """Each amount in two parts, high and low, because whole ones would pass what SQLite adds exactly.
+def _sum_statement(shape: _Shape, is_open: bool, in_parts: bool) -> Statement:
+    """`in_parts`: each amount in a high and a low part, for sums that no whole number of SQLite holds.
 
-    Words that very many answer to are looked up here too: what has to be read whole is read quickest that way.
+    Grouped by the bare column only where an index of sums serves the whole of it: else it would be walked in vain.
     """
-    if any(shape.words):
-        shape = replace(shape, is_few=True)
-    if shape.standing == "paid" or (shape.standing != "voided" and is_open):
-        shape = replace(shape, standing="" if shape.standing == "paid" else shape.standing, with_voided=False)
+    if shape.standing == "paid":
+        shape = replace(shape, standing="", with_voided=False)
     total, paid = (type_coerce(one, BigInteger) for one in (invoice.total, invoice.paid))
-    conditions = _conditions(shape)
+    conditions = _summed(shape)
     added: list[tuple[ColumnElement[Any], ColumnElement[bool] | None]] = [(total, None)]
     if is_open:
         conditions.append(IS_OPEN)
         added += [(total - paid, None), (total - paid, invoice.due_on < bindparam("as_of", type_=Date))]
     columns: list[ColumnElement[Any]] = [invoice.currency]
     for amount, which in added:
-        for part in (amount // PARTS, amount % PARTS):
+        for part in (amount // PARTS, amount % PARTS) if in_parts else (amount,):
             columns.append(func.sum(part) if which is None else func.sum(part).filter(which))
-    return select(*columns).where(*conditions).group_by(invoice.currency)
+    is_indexed = not (shape.is_few or shape.deployment or {"since", "until", "client"} & set(shape.given))
+    currency = invoice.currency if is_indexed else func.coalesce(invoice.currency, "")
+    return select(*columns).where(*conditions).group_by(currency, *([] if is_indexed else [invoice.currency]))
+
+
+def _summed(shape: _Shape) -> list[ColumnElement[bool]]:
+    """As `_conditions`; of words that very many answer to, the clients are looked up once instead of each by itself."""
+    if not any(shape.words) or shape.is_few:
+        return _conditions(shape)
+    if shape.is_number:
+        return _conditions(replace(shape, is_few=True))
+    search = client_search.hit_conditions(_terms_like(shape.words), shape.dialect)
+    clients = select(client_search.SEARCH.c.rowid).where(*search)
+    return [invoice.client_id.in_(clients), *_conditions(replace(shape, words=(0, 0, 0)))]
 
 
 PARTS = literal_column("100000000", BigInteger)
 
 
-def _decimal(high: Any, low: Any) -> Decimal:
+def _joined(high: Any, low: Any) -> Decimal:
     return Decimal(int(high or 0) * 100_000_000 + int(low or 0)) / ExactDecimal.SCALE
 
 

@@ -128,6 +128,8 @@ def note_payment(
     if is_whole and invoice.paid_at is None:
         _close(invoice, how, by=by, now=now)
     _record(_verb(how, is_whole), invoice, payment, by=by, now=now, connection=connection)
+    if how == LEDGER and is_whole:  # said in both ways: where it was paid, and what that made of it here (IN-31)
+        _record(Verb.INVOICE_PAID, invoice, payment, by=by, now=now, connection=connection)
     return Noted(payment, True)
 
 

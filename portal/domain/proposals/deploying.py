@@ -20,15 +20,17 @@ from portal.db import db
 from portal.domain import schedule
 from portal.domain.activity import Actor
 from portal.domain.apps import Connection, StaffLink
+from portal.domain.ledgers.models import LedgerEntry
 from portal.domain.people import User
 from portal.domain.proposals.models import Proposal
-from portal.domain.records import JobOut
+from portal.domain.records import JobCategory, JobOut, JobTemplate
 
 if TYPE_CHECKING:
     from portal.domain.deliveries import Delivery, Job  # it imports this package
     from portal.domain.schedule import ClientService
 
 PER_PROPOSAL, PER_SERVICE = "proposal", "service"
+TEMPLATE, CATEGORY = "job_template", "job_category"  # kinds of entries read from the app
 DAYS = 30  # from a job's start to the day it is due, unless its settings say otherwise
 _MARKS = uuid.UUID("7a0c1f0e-54b7-5d43-9d52-3a8b90a3e6d1")
 
@@ -79,6 +81,35 @@ def jobs_of(proposal: Proposal) -> list[tuple[Job, Delivery]]:
 
     query = select(Job, Delivery).join(Delivery, Delivery.job_id == Job.id).where(Job.proposal_id == proposal.id)
     return [(row[0], row[1]) for row in db.session.execute(query.order_by(Job.id))]
+
+
+def keep_choices(connection_id: int, templates: Iterable[JobTemplate], categories: Iterable[JobCategory]) -> None:
+    """What jobs there can be made of, as just read; what is there no more stays, inactive."""
+    held = {(one.kind, one.remote_id): one for one in _choices(connection_id)}
+    told = {(TEMPLATE, one.remote_id): one.name for one in templates}
+    told |= {(CATEGORY, one.remote_id): one.name for one in categories}
+    for (kind, remote_id), name in told.items():
+        entry = held.get((kind, remote_id))
+        if entry is None:
+            entry = LedgerEntry(connection_id=connection_id, kind=kind, remote_id=remote_id, name=name, facts={})
+            db.session.add(entry)
+        entry.name, entry.is_active = name, True
+    for key, entry in held.items():
+        if key not in told:
+            entry.is_active = False
+
+
+def job_choices(connection_id: int, kind: str) -> list[tuple[str, str]]:
+    """(id, name) of the templates or categories a new job can have, by name."""
+    found = [one for one in _choices(connection_id) if one.kind == kind and one.is_active]
+    return sorted(((one.remote_id, one.name) for one in found), key=lambda one: one[1].lower())
+
+
+def _choices(connection_id: int) -> list[LedgerEntry]:
+    query = select(LedgerEntry).where(
+        LedgerEntry.connection_id == connection_id, LedgerEntry.kind.in_((TEMPLATE, CATEGORY))
+    )
+    return list(db.session.scalars(query))
 
 
 def _people(connection_id: int, users: set[int]) -> dict[int | None, str]:

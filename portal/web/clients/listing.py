@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, current_app, request, stream_with_context, url_for
 
 from portal.db import reading
-from portal.domain import client_list
+from portal.domain import client_list, schedule
 from portal.domain.client_list import (
     NOBODY,
     STATUS_WORDS,
@@ -54,6 +54,7 @@ def index() -> Response:
         apps=app_names(chosen) if chosen.apps else [],
         status_words=STATUS_WORDS,
         sync_words=SYNC_WORDS,
+        overdue_on=view.overdue or schedule.today(datetime.now(UTC)),
         acts=acts,
         has_none=is_empty and not client_list.has_any(),
         endpoints=current_app.view_functions,
@@ -122,6 +123,8 @@ def _chips(view: Filters, chosen: Choices) -> list[tuple[str, str]]:
         found.append((f"In {name}" if view.is_linked else f"Not in {name}", {"app": None, "is_linked": True}))
     if view.sync:
         found.append((f"Sync: {SYNC_WORDS[view.sync]}", {"sync": ""}))
+    if view.overdue:
+        found.append((f"Manual items overdue on {formats.day(view.overdue)}", {"overdue": None}))
     return [(words, url_for(".index") + view.query(**without)) for words, without in found]
 
 

@@ -18,7 +18,7 @@ from portal.web.guard import current_person, needs
 from portal.web.invoices import screen
 from portal.web.invoices.forms import PaidForm, VoidForm
 from portal.web.invoices.lookups import invoice_or_404, today
-from portal.web.render import render
+from portal.web.render import is_fragment, render
 
 SOON, LATER = "2s", "10s"  # how often an open page looks again: while something moves, and while it is only unpaid
 TONES = {
@@ -64,6 +64,7 @@ def values(invoice: Invoice, paid: PaidForm | None = None, void: VoidForm | None
         "reversed": [one for one in invoice.payments if one.reversed_at is not None],
         "ledger": _ledger_name(invoice),
         "is_open": is_open,
+        "is_fresh": is_fragment(),
         "may_settle": person.may(May.SETTLE_INVOICES),
         "may_mend": person.may(May.MEND_DELIVERIES),
         "may_bill": person.may(May.INVOICE_CLIENTS),
@@ -109,6 +110,7 @@ def _line(one: activity.Activity) -> dict[str, Any]:
 
 
 @screen.app_template_filter()
-def quantity(figure: Any) -> str:
-    """'1', '0.3333': without zeros that say nothing."""
-    return formats.number(figure.normalize() + 0)
+def quantity(figure: Any, unit: str | None = None) -> str:
+    """'1', '0.3333', '4 hours': without zeros that say nothing."""
+    exact = figure.normalize() + 0
+    return formats.plural(exact, unit) if unit else formats.number(exact)

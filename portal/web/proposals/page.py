@@ -10,6 +10,7 @@ from portal.domain import activity, proposals
 from portal.domain.activity import Origin
 from portal.domain.people import May
 from portal.domain.proposals import Proposal, ProposalState
+from portal.domain.proposals.deploying import jobs_of
 from portal.web.clients.page import ORIGINS
 from portal.web.guard import current_person, needs
 from portal.web.offers import offer_of
@@ -33,6 +34,7 @@ def page(proposal_id: int) -> Response:
         offer=_offer(proposal), is_accepted=is_accepted, is_open=proposal.state in _OPEN,
         outcome=proposals.outcome(proposal) if is_accepted else None, lines=_log(proposal),
         may_edit=current_person().may(May.EDIT_PROPOSALS), invoice_address=invoice_address, kept=proposal.accepted,
+        jobs=jobs_of(proposal) if is_accepted else [], asks_for_jobs=bool(proposal.jobs),
     )  # fmt: skip
 
 

@@ -1,52 +1,23 @@
-"""A rehearsal: the invoices that will come on some days, and what would keep them from their ledger. Writes nothing.
-
-All of it is read with a handful of queries and put together in memory, however many services there are.
-"""
+"""What would keep coming invoices from their ledger: every client, ledger and kind of line is looked at once."""
 
 from __future__ import annotations
 
-import gc
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, select, type_coerce
+from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import billing, claims, invoices, ledgers, money, schedule
+from portal.domain import billing, invoices, money
 from portal.domain.apps import ClientLink, Connection, Finding, LinkState, OutgoingClient
 from portal.domain.billing import Group
 from portal.domain.clients import Client
 from portal.domain.ledgers import Chooser, Mapping, Problem
-from portal.domain.library import TaxRate
 from portal.domain.outgoing import STUCK
-from portal.domain.records import TaxMode
-from portal.domain.schedule import BillingItem, ClientService
-
-AHEAD = "billing-ahead"  # the job that rehearses the next day; its claim keeps what came of it
-MANY = 500  # more ids than this are not named in a query; everything is read instead
-
-
-class Planned(NamedTuple):
-    """One line that will be billed."""
-
-    client_id: int
-    due_on: date
-    pay_by: str
-    reference: str
-    currency: str
-    name: str
-    quantity: Decimal
-    price: Decimal
-    discount: Decimal
-    discount_is_percent: bool
-    tax_rate_id: int | None
-    service_id: int | None
+from portal.domain.rehearsal.lines import MANY, Planned
 
 
 class Who(NamedTuple):
@@ -67,181 +38,6 @@ class ToCome:
     ledger: Connection | None  # where it will be created; None: nowhere
     subtotal: Decimal | None
     problems: tuple[Problem, ...] = ()
-
-
-@dataclass
-class Rehearsal:
-    """What the billing of some days will be. `troubled` are those of `invoices` that have a problem."""
-
-    day_from: date
-    day_to: date
-    invoices: list[ToCome] = field(default_factory=list)
-    percents: dict[int, Decimal] = field(default_factory=dict)
-
-    @cached_property
-    def troubled(self) -> list[ToCome]:
-        return [one for one in self.invoices if one.problems]
-
-    @cached_property
-    def sums(self) -> dict[str, Decimal]:
-        """Currency -> all of it before tax."""
-        found: dict[str, Decimal] = defaultdict(Decimal)
-        for one in self.invoices:
-            found[one.group.currency] += one.subtotal or Decimal(0)
-        return dict(sorted(found.items()))
-
-    @cached_property
-    def problems(self) -> list[tuple[Problem, Connection | None, list[ToCome]]]:
-        """Each problem once, with the ledger it is about and the invoices it keeps; the most troublesome first."""
-        held: dict[tuple[int | None, Problem], list[ToCome]] = {}
-        for one in self.troubled:
-            for problem in one.problems:
-                held.setdefault((one.ledger.id if one.ledger else None, problem), []).append(one)
-        found = [(problem, kept[0].ledger, kept) for (_ledger, problem), kept in held.items()]
-        return sorted(found, key=lambda each: -len(each[2]))
-
-    def totals_of(self, one: ToCome) -> money.Totals | None:
-        """With tax, as it will be issued; None where its lines cannot be added up."""
-        lines = one.group.items
-        try:
-            return money.total_up(
-                [self._line(line) for line in lines], mode=TaxMode.EXCLUSIVE,
-                rounding=ledgers.rounding_of(one.ledger), currency=one.group.currency,
-            )  # fmt: skip
-        except money.NotAllowed:
-            return None
-
-    def _line(self, line: Planned) -> money.Line:
-        off = money.discount_of(line.quantity, line.price, line.discount, line.discount_is_percent, line.currency)
-        percent = self.percents.get(line.tax_rate_id or 0, Decimal(0))
-        return money.Line(line.quantity, line.price, off, percent, str(line.tax_rate_id or ""))
-
-
-def rehearse(
-    day_from: date, day_to: date, clients: Collection[int] | None = None, *, today: date | None = None
-) -> Rehearsal:
-    """The billing of these days, both included, as it will be if nothing is changed. Of these clients; None: of all.
-
-    What was due before `day_from` counts as billed by then, unless `day_from` is `today`: then it is still to come.
-    """
-    first = date.min if today is not None and day_from <= today else day_from
-    with _without_tidying_up():
-        lines = [*_periods(first, day_to, clients), *_items(first, day_to, clients)]
-        return _rehearsed(Rehearsal(day_from, day_to), billing.group(lines))
-
-
-def preview(lines: Iterable[Planned], on: date) -> Rehearsal:
-    """What these lines become when they are invoiced together on one day."""
-    return _rehearsed(Rehearsal(on, on), billing.group(line._replace(due_on=on) for line in lines))
-
-
-def _rehearsed(found: Rehearsal, groups: list[Group[Planned]]) -> Rehearsal:
-    inspector = _Inspector(_clients({group.client_id for group in groups}))
-    found.percents = _percents()
-    found.invoices = [inspector.look_at(group) for group in groups]
-    return found
-
-
-@contextmanager
-def _without_tidying_up() -> Iterator[None]:
-    """Everything made here is needed until the answer stands; looking it over for garbage again and again, as Python
-    does when much is made at once, costs a third of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def expected_problems(day: date) -> int | None:
-    """How many invoices of this day had a problem when it was last rehearsed by itself; None: it was not yet."""
-    query = select(claims.JobClaim).where(claims.JobClaim.job == AHEAD, claims.JobClaim.due == day.isoformat())
-    held = db.session.scalar(query)
-    return None if held is None or held.ended_at is None else int(held.problem or 0)
-
-
-_service = ClientService.__table__.c
-_item = BillingItem.__table__.c
-_LINE = ("name", "quantity", "price", "discount", "discount_is_percent", "tax_rate_id", "service_id")
-
-
-def _columns(table: Any) -> list[Any]:
-    front = [table.client_id, type_coerce(table.pay_by, Text), table.reference, table.currency]
-    return [*front, *(table[name] for name in _LINE)]
-
-
-def _periods(day_from: date, day_to: date, clients: Collection[int] | None) -> Iterator[Planned]:
-    cadence = (_service.id, _service.first_on, _service.every, type_coerce(_service.cadence, Text), _service.periods,
-               _service.billed_to, _service.month_day)  # fmt: skip
-    query = select(*cadence, *_columns(_service)).where(_service.next_on <= day_to)
-    taken_query = (
-        select(_item.client_service_id, _item.period)
-        .join(ClientService, _item.client_service_id == _service.id)
-        .where(_service.next_on <= day_to, _item.period >= _service.billed_to)
-    )
-    if clients is not None:
-        query = query.where(_service.client_id.in_(clients))
-        taken_query = taken_query.where(_service.client_id.in_(clients))
-    taken = {(row[0], row[1]) for row in db.session.execute(taken_query)}
-    currency = schedule.firm_currency()
-    for (
-        service_id,
-        *rhythm,
-        client_id,
-        pay_by,
-        reference,
-        held,
-        name,
-        quantity,
-        price,
-        off,
-        in_percent,
-        tax,
-        entry,
-    ) in db.session.execute(query):
-        for n, day in _days(day_from, day_to, *rhythm):
-            if (service_id, n) not in taken:
-                yield Planned(client_id, day, pay_by, reference, held or currency, name, quantity, price, off,
-                              in_percent, tax, entry)  # fmt: skip
-
-
-@lru_cache(maxsize=4096)
-def _days(
-    day_from: date, day_to: date, first_on: date, every: int, unit: str, periods: int | None, start: int,
-    month_day: int | None,
-) -> tuple[tuple[int, date], ...]:  # fmt: skip
-    """Many services share their days, because many begin on the first of a month."""
-    return tuple(
-        billing.periods_between(
-            first_on, every, unit, day_from, day_to, periods=periods, start=start, month_day=month_day
-        )
-    )
-
-
-def _items(day_from: date, day_to: date, clients: Collection[int] | None) -> Iterator[Planned]:
-    paused = select(_service.id).where(_service.paused_at.is_not(None))
-    query = select(_item.due_on, *_columns(_item)).where(
-        schedule.IS_OPEN, _item.is_automatic, _item.due_on >= day_from, _item.due_on <= day_to,
-        _item.client_service_id.is_(None) | _item.client_service_id.not_in(paused),
-    )  # fmt: skip
-    if clients is not None:
-        query = query.where(_item.client_id.in_(clients))
-    currency = schedule.firm_currency()
-    for due_on, client_id, pay_by, reference, held, *line in db.session.execute(query):
-        yield Planned(client_id, due_on, pay_by, reference, held or currency, *line)
-
-
-def _clients(ids: Collection[int]) -> dict[int, Who]:
-    query = select(Client.id, Client.name, Client.created_at, Client.archived_at)
-    if len(ids) <= MANY:
-        query = query.where(Client.id.in_(ids))
-    return {row[0]: Who(*row) for row in db.session.execute(query)}
-
-
-def _percents() -> dict[int, Decimal]:
-    return {row.id: row.percent for row in db.session.execute(select(TaxRate.id, TaxRate.percent))}
 
 
 @dataclass
@@ -273,7 +69,7 @@ class _Books:
         return False
 
 
-class _Inspector:
+class Inspector:
     """Finds what would go wrong; looks at every client, every ledger and every kind of line once."""
 
     def __init__(self, who: dict[int, Who]) -> None:
@@ -411,3 +207,10 @@ def _asked(who: Collection[int]) -> dict[tuple[int, int], str]:
         if row.client_id in who:
             found[row.client_id, row.connection_id] = row.reason
     return found
+
+
+def clients_of(ids: Collection[int]) -> dict[int, Who]:
+    query = select(Client.id, Client.name, Client.created_at, Client.archived_at)
+    if len(ids) <= MANY:
+        query = query.where(Client.id.in_(ids))
+    return {row[0]: Who(*row) for row in db.session.execute(query)}
