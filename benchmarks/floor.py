@@ -1,4 +1,5 @@
-"""The floor: the list of clients as a bare Flask view, with hand-written SQL over the same indexes and a little markup.
+"""The floor: the lists of clients and of invoices as bare Flask views, with hand-written SQL over the same indexes and a
+little markup.
 
 No sign-in, no frame, no menu, no forms: what the same rows would cost somebody who wrote nothing else. Started by
 `benchmarks.list_pages` under the same server as the portal, with the address of the same database in FLOOR_DATABASE.
@@ -59,10 +60,39 @@ SEARCH = {
     "postgresql": f"{HERE} AND c.id IN (SELECT rowid FROM client_search WHERE body LIKE :key)",
 }
 
+INVOICES = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Invoices</title><h1>Invoices</h1><p>{{ total }} invoices
+<table><tr><th>Number<th>Client<th>Issued<th>Due<th>Amount<th>State<th>Ledger
+{% for id, number, client_id, name, issued, due, currency, total, paid, paid_at, voided_at, state in rows %}
+<tr><td><a href="/invoices/{{ id }}">{{ number }}</a><td><a href="/clients/{{ client_id }}">{{ name }}</a><td>{{ issued }}<td>{{ due }}<td>{{ currency }} {{ "%.2f"|format(total / 10000) }}<td>{{ "voided" if voided_at else "paid" if paid_at else "open" }}<td>{{ state or "" }}
+{% endfor %}
+</table>{% if rows %}<a href="?{{ more }}">Next</a>{% endif %}"""  # noqa: E501  # one row, one line
+INVOICE_COLUMNS = """i.id, i.number, i.client_id, i.client_name, i.issued_on, i.due_on, i.currency, i.total, i.paid, i.paid_at,
+ i.voided_at, d.state"""
+VALID, OPEN = "i.voided_at IS NULL", "i.paid_at IS NULL AND i.voided_at IS NULL"
+NEWEST = "i.issued_on DESC, i.id DESC"
+STUCK = "SELECT invoice_id FROM delivery WHERE invoice_id IS NOT NULL AND state IN ('failed', 'asks')"
+# As VIEWS.
+INVOICE_VIEWS: dict[str, tuple[str, str]] = {
+    "first": (VALID, NEWEST),
+    "deep": (f"{VALID} AND (i.issued_on, i.id) < (:key, :id)", NEWEST),
+    "open": (OPEN, "i.due_on, i.id"),
+    "overdue": (f"{OPEN} AND i.due_on < :key", NEWEST),
+    "failed": (f"{VALID} AND i.id IN ({STUCK})", NEWEST),
+    "client": (f"{VALID} AND i.client_id = :id", NEWEST),
+    "month": (f"{VALID} AND i.issued_on >= :key", NEWEST),
+    "by_total": (VALID, "i.total DESC, i.id DESC"),
+    "number": (f"{VALID} AND i.number = :key", NEWEST),
+}
+THEIRS = {
+    "sqlite": "SELECT rowid FROM client_search WHERE client_search MATCH :key",
+    "postgresql": "SELECT rowid FROM client_search WHERE body LIKE :key",
+}
+
 app = Flask(__name__)
 app.jinja_env.trim_blocks = True
 app.jinja_env.autoescape = True
 template = app.jinja_env.from_string(PAGE)
+invoice_template = app.jinja_env.from_string(INVOICES)
 _held = threading.local()
 
 
@@ -85,6 +115,27 @@ def clients(view: str) -> str:
     total = _read(f"SELECT count(*) FROM (SELECT 1 FROM client c WHERE {uncounted} LIMIT 1001) n", values)[0][0]
     more = f"key={rows[-1][2]}&id={rows[-1][0]}" if rows else ""
     return template.render(rows=rows[:50], total=total, more=more)
+
+
+@app.get("/invoices/<view>")
+def invoices(view: str) -> str:
+    values = {"key": request.args.get("key", ""), "id": request.args.get("id", 0, int)}
+    where, order = INVOICE_VIEWS.get(view) or (_of_clients_like(values), NEWEST)
+    rows = _read(
+        f"SELECT {INVOICE_COLUMNS} FROM invoice i LEFT JOIN delivery d"
+        " ON d.invoice_id = i.id AND d.connection_id = i.connection_id"
+        f" WHERE {where} ORDER BY {order} LIMIT 51",
+        values,
+    )
+    uncounted = VALID if view == "deep" else where
+    total = _read(f"SELECT count(*) FROM (SELECT 1 FROM invoice i WHERE {uncounted} LIMIT 1001) n", values)[0][0]
+    more = f"key={rows[-1][4]}&id={rows[-1][0]}" if rows else ""
+    return invoice_template.render(rows=rows[:50], total=total, more=more)
+
+
+def _of_clients_like(values: dict[str, Any]) -> str:
+    _search(values)
+    return f"{VALID} AND i.client_id IN ({THEIRS['sqlite' if _is_sqlite() else 'postgresql']})"
 
 
 def _search(values: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
-"""The list of clients against the floor: the same rows as a bare view with hand-written SQL, in the same run.
+"""The lists of clients and of invoices against the floor: the same rows as bare views with hand-written SQL, in the
+same run.
 
-    python -m benchmarks.list_pages [--database sqlite|postgresql|both] [--clients 50000] [--requests 200]
+    python -m benchmarks.list_pages [--database sqlite|postgresql|both] [--clients 50000] [--invoices 200000]
+        [--requests 200] [--only clients|invoices]
 
 Builds a practice, starts the portal and the floor side by side, each under gunicorn with one worker and four threads,
 and asks both for the same view in turn. Prints the median times and their ratio; the bar is 3. Nothing is asserted.
@@ -22,7 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -33,18 +35,20 @@ from rich.table import Table
 from sqlalchemy import select, text
 
 from app import create_app
-from benchmarks import practice
+from benchmarks import invoiced, practice
 from portal.config import Settings
 from portal.db import db, reading
-from portal.domain import client_list
+from portal.domain import client_list, invoices
 from portal.domain.client_list import Filters
 from portal.domain.clients import ClientGroup
+from portal.domain.invoices import Filters as InvoiceFilters
 from portal.domain.people import User, sessions
 from tests.databases import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 BAR = 3.0
 COOKIE = "counterpart"
+Page = tuple[str, str, str]  # its name, and where the portal and where the floor has it
 
 
 def main() -> None:
@@ -52,28 +56,31 @@ def main() -> None:
     wanted.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     wanted.add_argument("--clients", type=int, default=50_000)
     wanted.add_argument("--requests", type=int, default=200)
+    wanted.add_argument("--invoices", type=int, default=200_000)
+    wanted.add_argument("--only", choices=("clients", "invoices"))
     chosen = wanted.parse_args()
     for database in ("sqlite", "postgresql") if chosen.database == "both" else (chosen.database,):
         with tempfile.TemporaryDirectory(prefix="counterpart-bench-") as folder, ExitStack() as stack:
             url = f"sqlite:///{folder}/portal.db"
             if database == "postgresql":
                 url = stack.enter_context(Postgres.running(Path(folder) / "postgres", f"bench_{os.getpid()}")).url
-            measure(database, url, Path(folder), chosen.clients, chosen.requests)
+            measure(database, url, Path(folder), chosen)
 
 
-def measure(database: str, url: str, folder: Path, clients: int, requests: int) -> None:
+def measure(database: str, url: str, folder: Path, chosen: argparse.Namespace) -> None:
     settings = Settings(data_dir=folder, database_url=url, scheduler=False, log_level="ERROR")
     portal = create_app(settings)
-    cookie, pages = _prepare(portal, clients)
+    cookie, pages = _prepare(portal, chosen)
+    size = f"{chosen.clients:,} clients, {chosen.invoices:,} invoices"
     with ExitStack() as stack:
         floor_port = stack.enter_context(_served("benchmarks.floor:app", url, folder))
         portal_port = stack.enter_context(_served("app:create_app()", url, folder))
-        table = Table(title=f"{clients:,} clients, {database}: median of {requests} requests, ms", title_justify="left")
+        table = Table(title=f"{size}, {database}: median of {chosen.requests} requests, ms", title_justify="left")
         for column in ("page", "floor", "portal", "ratio", "bytes", "gzip", "floor's bytes"):
             table.add_column(column, justify="left" if column == "page" else "right")
         for name, asked, floor in pages:
             mine, theirs = _Asker(portal_port, asked, cookie), _Asker(floor_port, floor, "")
-            _in_turn(mine, theirs, requests)
+            _in_turn(mine, theirs, chosen.requests)
             table.add_row(name, *_figures(mine, theirs))
     Console(width=110).print(table)
 
@@ -113,14 +120,16 @@ def _in_turn(mine: _Asker, theirs: _Asker, requests: int) -> None:
                 one.times.append(took)
 
 
-def _prepare(portal: Flask, clients: int) -> tuple[str, list[tuple[str, str, str]]]:
+def _prepare(portal: Flask, chosen: argparse.Namespace) -> tuple[str, list[Page]]:
     """Build the practice and sign its admin in. Gives the cookie, and for each page its name and both addresses."""
     with portal.app_context():
-        admin = db.session.get_one(User, practice.fill(clients))
+        admin = db.session.get_one(User, practice.fill(chosen.clients))
+        invoiced.fill(chosen.invoices)
         token = sessions.begin(admin, now=datetime.now(UTC), address="127.0.0.1", browser="bench", way="password")
         db.session.commit()
         with reading():
-            pages = _pages()
+            pages = [] if chosen.only == "invoices" else _pages()
+            pages += [] if chosen.only == "clients" else _invoice_pages()
         db.session.remove()
     return _cookie(portal, token), pages
 
@@ -131,14 +140,14 @@ def _cookie(portal: Flask, token: str) -> str:
     return serializer.dumps({"_user_id": token, "_fresh": True, "csrf_token": secrets.token_hex(20)})
 
 
-def _pages() -> list[tuple[str, str, str]]:
+def _pages() -> list[Page]:
     chosen = client_list.choices()
     manager, partner = chosen.managers[2][0], chosen.partners[1][0]
     app = chosen.apps[0].connection_id
     group = db.session.scalar(select(ClientGroup.group_id).limit(1)) or 0
     name, client_id = _place_of_page_1000()
 
-    def page(title: str, view: Filters, floor: str, **values: Any) -> tuple[str, str, str]:
+    def page(title: str, view: Filters, floor: str, **values: Any) -> Page:
         return title, "/clients" + view.query(), f"/{floor}?{urlencode(values)}"
 
     by = client_list.Sort
@@ -166,6 +175,35 @@ def _pages() -> list[tuple[str, str, str]]:
         page("by manager", Filters(sort=by.MANAGER), "by_manager"),
         page("by sync state", Filters(sort=by.SYNC), "by_sync"),
         page("by change, newest first", replace(Filters(sort=by.CHANGED), descending=True), "by_changed"),
+    ]
+
+
+def _invoice_pages() -> list[Page]:
+    day, invoice_id = invoiced.place_of_page_1000()
+    busiest = db.session.scalar(text("SELECT client_id FROM invoice GROUP BY client_id ORDER BY count(*) DESC LIMIT 1"))
+    today = datetime.now(UTC).date()
+    month = invoiced.TODAY - timedelta(days=30)
+
+    def page(title: str, view: InvoiceFilters, floor: str, **values: Any) -> Page:
+        return f"invoices: {title}", "/invoices" + view.query(), f"/invoices/{floor}?{urlencode(values)}"
+
+    by = invoices.Sort
+    deep = f"/invoices?after={quote(f'{day}~{invoice_id}')}"
+    tab = f"/clients/{busiest}/invoices"
+    return [
+        page("first page", InvoiceFilters(), "first"),
+        ("invoices: page 1,000", deep, f"/invoices/deep?{urlencode({'key': day, 'id': invoice_id})}"),
+        page("search “tolaga”: one client", InvoiceFilters("tolaga"), "search", key="tolaga"),
+        page("search “whitcombe”: many", InvoiceFilters("whitcombe"), "search", key="whitcombe"),
+        page("search “ltd”: very many", InvoiceFilters("ltd"), "search", key="ltd"),
+        page("search “INV-123456”", InvoiceFilters("INV-123456"), "number", key="INV-123456"),
+        page("unpaid, by due date", InvoiceFilters(standing="open", sort=by.DUE, descending=False), "open"),
+        page("overdue", InvoiceFilters(standing="overdue"), "overdue", key=today),
+        page("not in their ledger", InvoiceFilters(deployment="failed"), "failed"),
+        page("of 30 days", InvoiceFilters(since=month), "month", key=month),
+        page("largest first", InvoiceFilters(sort=by.AMOUNT), "by_total"),
+        ("invoices: a client’s tab", tab, f"/invoices/client?{urlencode({'id': busiest})}"),
+        ("home", "/", "/invoices/first"),
     ]
 
 

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import activity, library, people, proposals, schedule
+from portal.domain import activity, library, outgoing, people, proposals, schedule
 from portal.domain.activity import Activity, Actor, Verb
 from portal.domain.clients import Client, ClientStatus
 from portal.domain.invoices import Invoice
 from portal.domain.library import BillingType, CadenceUnit, PriceType, TaxRate
 from portal.domain.proposals import Choice, Proposal, ProposalState, Signer
-from tests.cast import COMMAND, make_client, make_firm, now, person
+from tests.cast import COMMAND, make_client, make_connection, make_firm, make_link, now, person
 
 AUCKLAND = "Pacific/Auckland"
 AROHA = Signer("Aroha Ngata", address="203.0.113.9", browser="a phone")
@@ -313,6 +313,20 @@ def test_opening_the_link_is_put_on_record_once() -> None:
     assert not proposals.note_seen(proposal, now=now())
     seen = select(Activity).where(Activity.verb == Verb.PROPOSAL_SEEN)
     assert len(db.session.scalars(seen).all()) == 1
+
+
+def test_acceptance_brings_the_client_into_apps_that_get_clients_then(app) -> None:
+    """XPM-12: a client that is there already is not asked for again."""
+    connection = make_connection()
+    fresh, known = make_client("Fresh Ltd"), make_client("Known Ltd")
+    make_link(known, connection, "record-1")
+    for client in (fresh, known):
+        proposal = make_proposal(client)
+        offer(proposal)
+        put_out(proposal)
+        accept(proposal)
+    assert [row.connection_id for row in outgoing.for_client(fresh)] == [connection.id]
+    assert outgoing.for_client(known) == []
 
 
 def test_an_archived_client_can_accept_nothing() -> None:

@@ -16,7 +16,7 @@ ITEMS = 100  # `python -m benchmarks.billing_day` does a thousand
 def test_eight_workers_and_two_schedulers_bill_each_thing_once_and_number_without_gaps(
     app: Flask, test_settings: Settings, tmp_path: Path
 ) -> None:
-    """Fault rows 57, 69 and 72, of the day's billing."""
+    """Fault rows 69 and 72, of the day's billing."""
     with app.app_context():
         billing_day.fill(ITEMS)
         db.session.remove()

@@ -352,7 +352,8 @@ def _summed(shape: _Shape) -> list[ColumnElement[bool]]:
         return _conditions(replace(shape, is_few=True))
     search = client_search.hit_conditions(_terms_like(shape.words), shape.dialect)
     clients = select(client_search.SEARCH.c.rowid).where(*search)
-    return [invoice.client_id.in_(clients), *_conditions(replace(shape, words=(0, 0, 0)))]
+    scanned = invoice.client_id + literal_column("0")  # so that the index of sums is read through, not one per client
+    return [scanned.in_(clients), *_conditions(replace(shape, words=(0, 0, 0)))]
 
 
 PARTS = literal_column("100000000", BigInteger)

@@ -96,7 +96,8 @@ def accept(
     _freeze(held, content, choice, signer, now)
     _record(held, signer, by, now)
     lines = [line for line in held.lines if line.is_taken]
-    client = clients.get(held.client_id, lock=True) or held.client
+    client = held.client
+    db.session.refresh(client, with_for_update=True)  # another of its proposals may be accepted at this moment
     services = schedule.start_services(held, lines, by=by, now=now)
     made = _invoice_at_once(held, by=by, now=now)
     going = _into_apps(client, by=by, now=now)
