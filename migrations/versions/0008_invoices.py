@@ -68,7 +68,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_invoice_due_any", ["due_on", "id"], unique=False)
         batch_op.create_index(
             "ix_invoice_left",
-            ["currency", "due_on", "client_id", "connection_id", "source", "total", "paid"],
+            ["currency", "due_on", "client_id", "connection_id", "source", "total", "paid", "paid_at", "voided_at"],
             unique=False,
             sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
             postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
@@ -82,7 +82,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_invoice_sum",
-            ["currency", "client_id", "connection_id", "source", "total"],
+            ["currency", "client_id", "connection_id", "source", "total", "voided_at"],
             unique=False,
             sqlite_where=sa.text("voided_at IS NULL"),
             postgresql_where=sa.text("voided_at IS NULL"),

@@ -24,6 +24,7 @@ from portal.adapters.base import (
     NameTaken,
     NeedsReconnect,
     Session,
+    Stopped,
     Unavailable,
     Unknown,
 )
@@ -105,6 +106,10 @@ def create_there(row_id: int, session: Session | None = None, by: Actor | None =
                 session = integrations.open_session(connection, urgent=True)
             db.session.commit()
             return look_and_create(adapter, session, held, context)
+        except Stopped:  # by whoever opened the session, between two calls: nothing was under way
+            db.session.rollback()
+            hand_back(held)
+            raise
         except AdapterError as error:
             db.session.rollback()
             return failed(held, error, context)

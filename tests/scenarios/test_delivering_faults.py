@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, update
 
 from portal import deliveries as shell
-from portal.adapters.base import Unavailable, UnexpectedReply, Unknown
+from portal.adapters.base import Stopped, Unavailable, UnexpectedReply, Unknown
 from portal.db import db
 from portal.domain import deliveries
 from portal.domain.deliveries import Delivery, DeliveryAttempt, DeliveryState, Standing
@@ -394,3 +394,17 @@ def test_the_certificate_compares_with_the_ledger_as_it_stands(loose: LedgerAcco
 
 def row_total(one: Delivery) -> Any:
     return invoice_of(one).total
+
+
+def test_stopped_while_its_customer_is_looked_for_it_goes_on_later(
+    loose: LedgerAccount, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault rows 9 and 33: neither the client nor the invoice takes the stop for a refusal."""
+    asked = bill(make_client("Brand New Ltd"), loose.connection).id
+    loose.app.refuse("find", Stopped("Stopped before the next call."))
+    db.session.commit()
+    shell.deliver_due(now())
+    assert (row(asked).state, row(asked).lease_by) == (DeliveryState.WAITING, None)
+    shell.deliver_due(now())
+    assert row(asked).state == DeliveryState.DELIVERED
+    assert len(loose.app.invoices) == 1

@@ -81,7 +81,7 @@ def test_a_ledger_that_cannot_be_asked_is_no_proof(books: LedgerAccount, sign_in
 
 def test_it_comes_as_a_spreadsheet(books: LedgerAccount, sign_in_as: Callable[..., Browser]) -> None:
     page = sign_in_as("admin").get(f"/certificates/export?{DAYS}")
-    lines = page.text.lstrip("\ufeff").splitlines()
+    lines = page.body.lstrip("\ufeff").splitlines()
     assert len(lines) == 4
     assert lines[0].startswith("Invoice,Client,Issued")
     assert lines[1].endswith("there once,open")

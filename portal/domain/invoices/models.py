@@ -54,13 +54,14 @@ class Invoice(db.Model):
         Index("ix_invoice_due_any", "due_on", "id"),
         Index("ix_invoice_open", "issued_on", "id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index("ix_invoice_voided", "issued_on", "id", sqlite_where=IS_VOIDED, postgresql_where=IS_VOIDED),
-        # What sums are read from, without the table.
+        # What sums are read from, without the table (SQLite wants the columns of the condition in them, too).
         Index(
-            "ix_invoice_sum", "currency", "client_id", "connection_id", "source", "total",
+            "ix_invoice_sum", "currency", "client_id", "connection_id", "source", "total", "voided_at",
             sqlite_where=NOT_VOIDED, postgresql_where=NOT_VOIDED,
         ),
         Index(
             "ix_invoice_left", "currency", "due_on", "client_id", "connection_id", "source", "total", "paid",
+            "paid_at", "voided_at",
             sqlite_where=IS_OPEN, postgresql_where=IS_OPEN,
         ),
     )  # fmt: skip

@@ -85,6 +85,9 @@ def accept(
         raise TooLate
     if held.state in (ProposalState.ACCEPTED, ProposalState.COMPLETED):
         raise AlreadyAccepted(held)
+    # Another of its proposals may be accepted at this moment. Before anything is written that refers to the client:
+    # two that already hold a share of its row would wait for each other.
+    db.session.refresh(held.client, with_for_update=True)
     _check_open(held, signer, now, firm.time_zone)
     content = content_of(held, firm.name)
     choice = settled(content, choice.option, choice.taken)
@@ -97,7 +100,6 @@ def accept(
     _record(held, signer, by, now)
     lines = [line for line in held.lines if line.is_taken]
     client = held.client
-    db.session.refresh(client, with_for_update=True)  # another of its proposals may be accepted at this moment
     services = schedule.start_services(held, lines, by=by, now=now)
     made = _invoice_at_once(held, by=by, now=now)
     going = _into_apps(client, by=by, now=now)

@@ -86,9 +86,10 @@ def issue_invoices(client_id: int) -> Response:
         return done(said, ".billing", tone="warn", client_id=client_id)
     numbers = [invoice.number for invoice in made]
     db.session.commit()
-    one_only = f"Invoice {numbers[0]} is issued."
+    if len(made) == 1:
+        return done(f"Invoice {numbers[0]} is issued.", "invoices.page", invoice_id=made[0].id)
     several = f"{len(numbers)} invoices are issued: {', '.join(numbers[:-1])} and {numbers[-1]}."
-    return done(one_only if len(numbers) == 1 else several, ".billing", client_id=client_id)
+    return done(several, ".invoices_of", client_id=client_id)
 
 
 def _around(client: Client, checked: Checked) -> dict[str, Any]:
