@@ -11,7 +11,7 @@ NO_DATABASE := --ignore=tests/house --ignore=tests/sandbox --ignore=tests/comman
 	--ignore-glob='tests/scenarios/test_every_apps_faults_[lors]*.py'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-sqlite test-postgresql test-browser lint format types bench screens lock clean
+.PHONY: help run test test-sqlite test-postgresql test-browser torture lint format types bench screens lock clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-browser: .venv/dev.stamp .venv/front-end.stamp
 	@.ci/chromium
 	$(PYTEST) tests/browser -m browser $(JOURNEYS)
 
+torture: .venv/dev.stamp .venv/front-end.stamp  ## break deliveries at every moment, for each ledger; about an hour
+	$(BIN)/python -m tests.torture.table
+
 lint: .venv/dev.stamp  ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,6 +48,9 @@ types: .venv/dev.stamp  ## check types
 bench: .venv/dev.stamp .venv/front-end.stamp  ## measure pages and syncs against bare loops beside them
 	$(BIN)/python -m benchmarks.list_pages
 	$(BIN)/python -m benchmarks.syncs
+	$(BIN)/python -m benchmarks.rehearsal
+	$(BIN)/python -m benchmarks.billing_day
+	$(BIN)/python -m benchmarks.deliveries
 
 screens: .venv/dev.stamp .venv/front-end.stamp  ## take a picture of every screen, into docs/screens/
 	@.ci/chromium

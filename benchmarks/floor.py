@@ -1,5 +1,5 @@
-"""The floor: the lists of clients and of invoices as bare Flask views, with hand-written SQL over the same indexes and a
-little markup.
+"""The floor: the lists of clients and of invoices as bare Flask views, with hand-written SQL over the same indexes and
+a little markup.
 
 No sign-in, no frame, no menu, no forms: what the same rows would cost somebody who wrote nothing else. Started by
 `benchmarks.list_pages` under the same server as the portal, with the address of the same database in FLOOR_DATABASE.
@@ -66,8 +66,8 @@ INVOICES = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Invoic
 <tr><td><a href="/invoices/{{ id }}">{{ number }}</a><td><a href="/clients/{{ client_id }}">{{ name }}</a><td>{{ issued }}<td>{{ due }}<td>{{ currency }} {{ "%.2f"|format(total / 10000) }}<td>{{ "voided" if voided_at else "paid" if paid_at else "open" }}<td>{{ state or "" }}
 {% endfor %}
 </table>{% if rows %}<a href="?{{ more }}">Next</a>{% endif %}"""  # noqa: E501  # one row, one line
-INVOICE_COLUMNS = """i.id, i.number, i.client_id, i.client_name, i.issued_on, i.due_on, i.currency, i.total, i.paid, i.paid_at,
- i.voided_at, d.state"""
+INVOICE_COLUMNS = """i.id, i.number, i.client_id, i.client_name, i.issued_on, i.due_on, i.currency, i.total, i.paid,
+ i.paid_at, i.voided_at, d.state"""
 VALID, OPEN = "i.voided_at IS NULL", "i.paid_at IS NULL AND i.voided_at IS NULL"
 NEWEST = "i.issued_on DESC, i.id DESC"
 STUCK = "SELECT invoice_id FROM delivery WHERE invoice_id IS NOT NULL AND state IN ('failed', 'asks')"

@@ -3,8 +3,8 @@
     python -m benchmarks.rehearsal [--services 50000] [--database sqlite|postgresql]
 
 The bar: planning a month of 50,000 services, with every check against the ledger, takes at most three times as long as
-reading those services and their clients. Both are told as the median of several rounds, taken in turn; nothing is
-asserted.
+reading those services and their clients. Both are told as the best of several rounds, taken in turn, because a busy
+machine only ever adds; nothing is asserted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import random
 import resource
-import statistics
 import tempfile
 import time
 import uuid
@@ -74,7 +73,7 @@ def measure(kind: str, url: str, folder: Path, services: int) -> None:
             db.session.rollback()
         db.session.remove()
         db.engine.dispose()
-    read, planned = statistics.median(reads), statistics.median(plans)
+    read, planned = min(reads), min(plans)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{kind}: {services:,} services planned for a month: {len(found.invoices):,} invoices, "

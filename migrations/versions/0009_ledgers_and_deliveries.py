@@ -231,6 +231,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("state IN ('waiting', 'sending', 'unknown')"),
         )
         batch_op.create_index("ix_delivery_invoice", ["invoice_id"], unique=False)
+        batch_op.create_index("ix_delivery_standing", ["state", "invoice_id"], unique=False)
         batch_op.create_index("ix_delivery_state", ["connection_id", "state", "id"], unique=False)
     op.create_table(
         "delivery_attempt",
@@ -267,6 +268,7 @@ def downgrade() -> None:
     op.drop_table("delivery_attempt")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_state")
+        batch_op.drop_index("ix_delivery_standing")
         batch_op.drop_index("ix_delivery_invoice")
         batch_op.drop_index(
             "ix_delivery_due",

@@ -131,7 +131,7 @@ def _next_group(client_id: int, day: date, now: datetime, by: Actor, found: Bill
         log.exception("client %s could not be billed", client_id)
         _put_down(client_id, day, group, UNEXPECTED, by, now)
         found.problems += 1
-    except Exception:
+    except Exception:  # it is this group's own: put down on it, and the others go on
         log.exception("client %s could not be billed", client_id)
         _put_down(client_id, day, group, UNEXPECTED, by, now)
         found.problems += 1
@@ -145,7 +145,6 @@ def _issue(client: Client, group: Group[BillingItem], by: Actor, now: datetime) 
     invoice = invoices.issue(client, group.items, on=group.on, by=by, now=now, is_automatic=True)
     invoice_id = invoice.id
     schedule.forget_problem(group.items)
-    schedule.end_finished(client, by=by, now=now)
     db.session.commit()
     return invoice_id
 

@@ -36,6 +36,7 @@ from portal.domain.records import Cause
 from portal.sync.outbox import said
 
 FIRST_LOOK = timedelta(seconds=10)  # after a lost answer
+INVOICE_WAIT = timedelta(minutes=15)  # of a payment; its invoice's arrival wakes it sooner
 ATTEMPTS = 8  # calls about one thing; then a person is asked
 One = TypeVar("One")
 
@@ -193,7 +194,7 @@ class Courier(ABC, Generic[Out]):
             if cause == "voided":
                 deliveries.withdrawn(row, one.what, why, app=self.trip.app, by=self.trip.by, now=now)
             elif cause == "invoice":
-                deliveries.waits(row, None, why, cause)
+                deliveries.waits(row, now + INVOICE_WAIT, why, cause)
             else:
                 deliveries.asks(row, one.what, cause, why, app=self.trip.app, by=self.trip.by, now=now)
         db.session.commit()

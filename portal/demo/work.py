@@ -102,7 +102,11 @@ def _draft(
 ) -> Proposal:
     firm = people.the_firm()
     assert firm is not None  # founded before anything is sold
-    facts: dict[str, Any] = {"expires_on": schedule.today(now) + timedelta(days=30), "terms": TERMS, "message": MESSAGE} | fields
+    facts: dict[str, Any] = {
+        "expires_on": schedule.today(now) + timedelta(days=30),
+        "terms": TERMS,
+        "message": MESSAGE,
+    } | fields
     proposal = proposals.draft(client, name, by=DEMO, now=now, currency=firm.currency, **facts)
     for service in chosen:
         proposals.add_line(proposal, services[service], by=DEMO, now=now)

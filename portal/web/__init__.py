@@ -51,7 +51,7 @@ RAIL = (
 )
 
 
-BELONGS_TO = {"groups": "clients", "rehearsal": "invoices"}  # screens reached from another one's pages
+BELONGS_TO = {"groups": "clients", "rehearsal": "invoices", "certificates": "invoices"}  # screens reached from another one's pages
 
 
 def register(app: Flask, consent_origins: Iterable[str] = ()) -> None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, get_currency_precision
 from flask import Flask, g
 from markupsafe import Markup, escape
 
@@ -65,6 +65,11 @@ def day(at: datetime | date | None) -> str:
         return NOTHING
     local = at.astimezone(zone()).date() if isinstance(at, datetime) else at
     return _written_in(locale())[0](local)
+
+
+def days(dates: Iterable[date]) -> list[str]:
+    """`day` for the dates of a list."""
+    return [*map(_written_in(locale())[0], dates)]
 
 
 def clock(at: datetime | None) -> str:
@@ -133,6 +138,11 @@ def number(figure: int | float | Decimal | None) -> str:
 def money(amount: Decimal | None, currency: str) -> str:
     """'$1,204.50' in the firm's formats; another currency than the one its country uses is named ('US$1,204.50')."""
     return NOTHING if amount is None else _plain(format_currency(amount, currency, locale=locale()))
+
+
+def money_in(currency: str) -> Callable[[Decimal], str]:
+    """`money` for the amounts of a list: the same words at a fraction of the work."""
+    return _amounts_written_in(currency, locale())
 
 
 def percent(figure: Decimal | None) -> str:
@@ -208,6 +218,44 @@ def _written_in(language: Locale) -> tuple[Callable[[date], str], Callable[[int,
         return _plain(format_time(time(hour, minute), "short", locale=language))
 
     return day_text, time_text
+
+
+@lru_cache(maxsize=256)
+def _amounts_written_in(currency: str, language: Locale) -> Callable[[Decimal], str]:
+    """Learnt from an amount written by Babel: what stands around the digits, how they are parted, how many decimals."""
+
+    def in_full(amount: Decimal) -> str:
+        return _plain(format_currency(amount, currency, locale=language))
+
+    places = get_currency_precision(currency)
+    before, digits, after = _parts_of(in_full(Decimal(11_111_111_111_111)))
+    whole, point = (digits[: -places - 1], digits[-places - 1]) if places else (digits, "")
+    ends = [place for place, one in enumerate(reversed(whole)) if not one.isdigit()]
+    between = next((one for one in whole if not one.isdigit()), "")
+    step, first = (ends[1] - ends[0] - 1, ends[0]) if len(ends) > 1 else (0, 0)
+
+    def text(amount: Decimal) -> str:
+        scaled = amount.scaleb(places)
+        held = int(scaled)
+        if held != scaled or held < 0 or held >= 10**14 or not step:
+            return in_full(amount)
+        figures = str(held).rjust(places + 1, "0")
+        figures, decimals = (figures[:-places], figures[-places:]) if places else (figures, "")
+        parts, rest = [figures[-first:]], figures[:-first]
+        while rest:
+            parts.append(rest[-step:])
+            rest = rest[:-step]
+        return before + between.join(reversed(parts)) + point + decimals + after
+
+    return text if in_full(Decimal(1)) == text(Decimal(1)) else in_full
+
+
+def _parts_of(written: str) -> tuple[str, str, str]:
+    """What stands before the first and after the last digit of a text, and what between them."""
+    places = [place for place, one in enumerate(written) if one in "0123456789"]
+    if not places:  # other digits than ours
+        return "", "", written
+    return written[: places[0]], written[places[0] : places[-1] + 1], written[places[-1] + 1 :]
 
 
 @lru_cache(maxsize=64)

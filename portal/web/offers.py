@@ -115,12 +115,12 @@ def sums(content: dict[str, Any], choice: Choice) -> list[Sum]:
         return []
 
 
-def headline(proposal: Proposal, firm: str) -> str:
+def headline(proposal: Proposal) -> str:
     """The one figure a list shows: '$345.00 every month'."""
     if proposal.accepted:
         content, choice = proposals.shown_as_accepted(proposal)
     else:
-        content, choice = proposals.content_of(proposal, firm), proposals.default_choice(proposal)
+        content, choice = proposals.content_of(proposal, ""), proposals.default_choice(proposal)
     try:
         return _headline(proposals.parts(content, choice), content["currency"])
     except NotAllowed:

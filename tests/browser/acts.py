@@ -85,3 +85,58 @@ def upload(visitor: Visitor, rows: Sequence[Sequence[str]]) -> None:
         {"name": "new clients.csv", "mimeType": "text/csv", "buffer": text.getvalue().encode()}
     )
     visitor.press("Upload and look")
+
+
+def panel_of(visitor: Visitor, app: str, account: str) -> None:
+    """To the panel of an account; connect it first where nobody has."""
+    visitor.open("/apps")
+    connect_it = tile(visitor, app).get_by_role("button", name="Connect to your account")
+    if not connect_it.count():
+        tile(visitor, app).get_by_role("link", name=account, exact=True).click()
+    else:
+        connect_it.click()
+        visitor.page.get_by_role("button", name=re.compile("^(Allow|Connect|Authorize)")).first.click()
+        visitor.is_at(f"Enable {account}")
+        visitor.press("Enable")
+    visitor.is_at(f"{app} · {account}")
+
+
+def new_client(visitor: Visitor, name: str) -> None:
+    visitor.open("/clients/new")
+    visitor.page.locator("#form [name=name]").fill(name)
+    visitor.press("Create client")
+    visitor.is_at(name)
+
+
+def read_lists(visitor: Visitor, app: str) -> None:
+    """On an app's invoice settings."""
+    visitor.press("Read lists anew")
+    visitor.is_told(f"The lists of {app} have been read anew.")
+
+
+def map_xero(visitor: Visitor) -> None:
+    """On Xero's invoice settings: everything it needs, and invoices are created there from now on."""
+    visitor.page.get_by_label("Create invoices for new clients").check()
+    visitor.page.get_by_label("Sales account for services without their own").select_option(label="200 · Sales")
+    visitor.page.get_by_label("Account payments go to").select_option(label="090 · Business Bank Account")
+    visitor.press("Save")
+    visitor.is_told("Saved. It holds from the next invoice on.")
+    save_suggested_rates(visitor)
+
+
+def save_suggested_rates(visitor: Visitor) -> None:
+    """Whatever suggests itself; what nothing suggests itself for is left as it is."""
+    visitor.press("Save tax rates")
+    visitor.is_told("Saved. Invoices that waited for it are tried again now.")
+
+
+def add_item(visitor: Visitor, what: str, price: str, when: str, pays: str = "Paid by the client") -> None:
+    """On any page of a client: a single thing to bill."""
+    visitor.open(re.sub(r"(/clients/\d+).*", r"\1/billing", visitor.page.url.removeprefix(visitor.base)))
+    visitor.follow("Create invoice")
+    form = visitor.page.locator("#form")
+    form.locator("[name=name]").fill(what)
+    form.locator("[name=price]").fill(price)
+    form.locator("[name=when]").select_option(label=when)
+    form.locator("[name=pay_by]").select_option(label=pays)
+    visitor.press("Next", form)

@@ -14,7 +14,21 @@ from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from portal.demo import facts
-from tests.browser.acts import PANEL, allow, edit, open_client, sync_now, tile, upload
+from tests.browser.acts import (
+    PANEL,
+    add_item,
+    allow,
+    edit,
+    map_xero,
+    new_client,
+    open_client,
+    panel_of,
+    read_lists,
+    save_suggested_rates,
+    sync_now,
+    tile,
+    upload,
+)  # fmt: skip
 from tests.browser.conftest import EMAILS, PROGRAMS, SWITCHES
 from tests.browser.visitor import DESK, PHONE, Visitor
 from tests.browser.world import ROOT, World, running
@@ -77,7 +91,10 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
         album = Album(FOLDER)
         priya = _visitor(browser, world)
-        for part in (_arriving, _importing, _a_ledger, _clients, _matches_and_groups, _files, _people, _losing_access):
+        for part in (
+            _arriving, _importing, _a_ledger, _library, _invoicing, _accepting, _billing, _not_found_there, _proof,
+            _clients, _matches_and_groups, _files, _people, _losing_access,
+        ):  # fmt: skip
             part(album, priya, world)
         _others(album, browser, world)
         browser.close()
@@ -142,6 +159,115 @@ def _a_ledger(album: Album, priya: Visitor, _world: World) -> None:
     album.keep(priya, "integrations", "Integrations, under Settings")
     priya.open("/clients/import")
     album.keep(priya, "clients-from-app", "Importing from an app")
+
+
+def _library(album: Album, priya: Visitor, _world: World) -> None:
+    page = priya.open("/library")
+    album.keep(priya, "library", "The library of services")
+    page.locator("#main table a").nth(1).click()
+    priya.is_at("Annual accounts")
+    album.keep(priya, "library-service", "A service of the library")
+    priya.open("/library/taxes")
+    album.keep(priya, "library-taxes", "Tax rates")
+    priya.open("/library/imports")
+    album.keep(priya, "library-import", "Services from a file")
+
+
+def _invoicing(album: Album, priya: Visitor, _world: World) -> None:
+    panel_of(priya, "Xero", "Marlow & Co Ltd")
+    priya.follow("Invoice settings", priya.page.locator(".tabs"))
+    read_lists(priya, "Xero")
+    album.keep(priya, "invoice-settings", "How invoices are created in a ledger, before anything is mapped")
+    map_xero(priya)
+    album.keep(priya, "invoice-settings-mapped", "How invoices are created in a ledger, mapped")
+
+
+def _accepting(album: Album, priya: Visitor, world: World) -> None:
+    page = priya.open("/proposals")
+    album.keep(priya, "proposals", "Proposals")
+    for path, name, title in (
+        ("/proposals/new", "proposal-new", "A new proposal"),
+        ("/proposals/2", "proposal", "A proposal that waits for its client"),
+        ("/proposals/3/lines", "proposal-lines", "The services of a proposal"),
+        ("/proposals/2/acceptance", "proposal-acceptance", "Accepting on a client's behalf"),
+        (f"/p/{facts.PROPOSAL_TOKEN}", "offer", "A proposal as its client reads it"),
+    ):
+        priya.open(path)
+        album.keep(priya, name, title)
+    page.get_by_label("Your full name").fill("Aroha Ngata")
+    page.locator("[name=agreed]").check()
+    priya.press("Accept proposal")
+    priya.is_at("Thank you, Aroha Ngata")
+    album.keep(priya, "offer-accepted", "What its client reads after accepting")
+    priya.open("/proposals/1")
+    album.keep(priya, "proposal-accepted", "An accepted proposal, and what came of it")
+    priya.open("/invoices")
+    page.locator("#rows tbody tr").first.get_by_role("link", name=re.compile("^INV-")).click()
+    number = page.locator("h1").inner_text().removeprefix("Invoice ")
+    expect(page.locator("#live .log")).to_contain_text("created in Xero", timeout=60_000)
+    album.keep(priya, "invoice", "An invoice in its ledger")
+    world.control.ask("POST", f"xero/invoices/{number}/pay", {"amount": "1000.00"})
+    expect(page.locator("#live .log")).to_contain_text("part paid")
+    world.control.ask("POST", f"xero/invoices/{number}/pay", {})
+    expect(page.locator("#live .log")).to_contain_text("Invoice paid in Xero")
+    album.keep(priya, "invoice-paid", "An invoice paid in its ledger")
+    priya.follow("certificate")
+    album.keep(priya, "certificate", "The certificate of an invoice")
+    priya.open("/invoices")
+    album.keep(priya, "invoices", "Invoices")
+
+
+def _billing(album: Album, priya: Visitor, _world: World) -> None:
+    page = priya.page
+    open_client(priya, "Aroha & Tama Ngata")
+    priya.follow("Billing", page.locator(".tabs"))
+    album.keep(priya, "client-billing", "A client's billing schedule")
+    add_item(priya, "Advice", "300", "by hand, some other day", "Collected automatically")
+    page.get_by_label("Select all that wait for you").check()
+    priya.press("Invoice now")
+    priya.is_at(re.compile("now$"))
+    album.keep(priya, "client-invoice-now", "Checking what is invoiced now")
+    priya.press("Next: review")
+    priya.sees("This makes 2 invoices")
+    album.keep(priya, "client-invoice-review", "How many invoices it makes, and why")
+    priya.press("Issue (2 invoices)")
+    priya.is_told("2 invoices are issued")
+    album.keep(priya, "client-invoices", "A client's invoices")
+    page.locator("main .list tbody a").first.click()
+    page.get_by_label("Reason").select_option(label="Wrong amount")
+    page.get_by_role("button", name=re.compile("^Void invoice")).click()
+    priya.sees("Voided")
+    album.keep(priya, "invoice-voided", "A voided invoice")
+
+
+def _not_found_there(album: Album, priya: Visitor, world: World) -> None:
+    world.control.at("quickbooks/customers").create("kauri stone ltd")
+    panel_of(priya, "QuickBooks", "Marlow & Co")
+    page = priya.page
+    priya.follow("Invoice settings", page.locator(".tabs"))
+    read_lists(priya, "QuickBooks")
+    page.get_by_label("Product or service for services without their own").select_option(label="Advisory")
+    priya.press("Save")
+    save_suggested_rates(priya)
+    new_client(priya, "Kauri Stone Ltd")
+    priya.follow("Invoices", page.locator(".tabs"))
+    page.get_by_label("Invoices of this client are created in").select_option(label="QuickBooks · Marlow & Co")
+    priya.press("Save")
+    add_item(priya, "Year-end accounts", "1200", "invoice it now")
+    priya.press("Next: review")
+    priya.press("Issue invoice")
+    priya.sees("It is not in QuickBooks yet")
+    album.keep(priya, "invoice-not-there", "An invoice whose client is spelled differently in the ledger")
+
+
+def _proof(album: Album, priya: Visitor, _world: World) -> None:
+    page = priya.open("/rehearsal")
+    priya.follow("Next month")
+    album.keep(priya, "rehearsal", "The rehearsal of what will be billed")
+    priya.open("/certificates")
+    priya.press("Compare now")
+    expect(page.locator("#result")).to_be_visible()
+    album.keep(priya, "certificates", "Each invoice once: compared with the ledger")
 
 
 def _clients(album: Album, priya: Visitor, world: World) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, StorageState, expect
 
-from tests.browser.acts import find, open_client, tile
+from tests.browser.acts import find, new_client, open_client, tile
 from tests.browser.visitor import DESK, PHONE, Visitor
 from tests.browser.world import World
 
@@ -108,13 +108,6 @@ def test_a_record_only_the_ledger_knows_is_chosen_shown_and_imported(visitor: Vi
 
 def choose(row: Locator, words: str) -> None:
     row.get_by_role("combobox").select_option(label=words)
-
-
-def new_client(visitor: Visitor, name: str) -> None:
-    visitor.open("/clients/new")
-    visitor.page.locator("#form [name=name]").fill(name)
-    visitor.press("Create client")
-    visitor.is_at(name)
 
 
 def customer(world: World, name: str) -> dict[str, object]:

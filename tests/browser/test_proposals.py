@@ -1,4 +1,4 @@
-"""A proposal on its way: put out by the firm, accepted by its client on a phone without scripts, and what came of it."""
+"""A proposal on its way: put out by the firm, accepted on a phone without scripts, and what came of it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_member_drafts_a_proposal_and_puts_it_out(visitor: Visitor, someone: C
     tom.follow("Redwood Forestry Limited")
     tom.is_at("New proposal for Redwood Forestry Limited")
     tom.look()
-    page.get_by_label("Name").fill("Books for the new year")
+    page.get_by_role("textbox", name="Name").fill("Books for the new year")
     tom.press("Make the draft")
     tom.is_at("Books for the new year")
     tom.follow("Services")
@@ -74,7 +74,7 @@ def test_a_member_drafts_a_proposal_and_puts_it_out(visitor: Visitor, someone: C
     tom.press("Put out for acceptance")
     tom.is_told("Out for acceptance")
     tom.look("with its link")
-    address = page.get_by_label("The link").input_value()
+    address = page.locator("#fresh-link").input_value()
     client = someone(None, viewport=PHONE)
     client.open(address)
     client.is_at("Books for the new year")

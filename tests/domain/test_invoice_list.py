@@ -10,9 +10,10 @@ from decimal import Decimal
 import pytest
 
 from portal.db import db
-from portal.domain import invoices
+from portal.domain import deliveries, invoices
 from portal.domain.clients import Client
-from portal.domain.invoices import Filters, Invoice, Sort
+from portal.domain.deliveries import DeliveryState
+from portal.domain.invoices import Filters, Invoice, Sort, listed, summed
 from tests.cast import COMMAND, make_client, make_connection, now
 from tests.cast_invoices import TODAY, make_invoice, make_item
 
@@ -129,8 +130,60 @@ def test_sums_of_the_largest_amounts_there_can_be_stay_exact() -> None:
     client = make_client()
     for _ in range(101):
         _dated(client, 60, "9999999999999.99")
-    (found,) = invoices.totals(Filters(), as_of=SEEN_ON).sums
+    (found,) = invoices.totals(Filters(), as_of=SEEN_ON).sums or ()
     assert found.total == Decimal("9999999999999.99") * 101
+    assert invoices.sums(Filters(), as_of=SEEN_ON) == (found,)
+
+
+@pytest.mark.parametrize("words", ["", "acme", "INV-0001"])
+@pytest.mark.parametrize("standing", list(invoices.STANDING_WORDS))
+def test_sums_are_the_same_whether_they_come_with_the_page_or_after_it(
+    monkeypatch: pytest.MonkeyPatch, standing: str, words: str
+) -> None:
+    """Fault row 88: of more than are counted, nothing is added up before the page is shown."""
+    client = make_client("Acme Corp")
+    whole, part, _late = _dated(client, 60, "250"), _dated(client, 60, "100"), _dated(client, 10, "70")
+    _pay(whole, "250")
+    _pay(part, "30")
+    invoices.void(_dated(client, 60, "5"), "other", "", by=COMMAND, now=now())
+    view = Filters(words=words, standing=standing)
+    found = invoices.totals(view, as_of=SEEN_ON)
+    assert found.sums == invoices.sums(view, as_of=SEEN_ON)
+    monkeypatch.setattr("portal.domain.invoices.listed.CAP", 0)
+    monkeypatch.setattr("portal.domain.invoices.summed.CAP", 0)
+    listed._page_statement.cache_clear()
+    summed._count_statement.cache_clear()
+    many = invoices.totals(view, as_of=SEEN_ON)
+    assert (many.count, many.sums) == ((1, None) if found.count else (0, ()))
+    assert invoices.sums(view, as_of=SEEN_ON) == found.sums
+
+
+@pytest.mark.parametrize("cap", [1000, 0])
+def test_it_is_narrowed_by_how_they_stand_in_their_ledger_be_these_few_or_many(
+    monkeypatch: pytest.MonkeyPatch, cap: int
+) -> None:
+    monkeypatch.setattr("portal.domain.invoices.listed.CAP", cap)
+    listed._standing_probe.cache_clear()
+    connection = make_connection("xero")
+    made = {}
+    for state in DeliveryState:
+        invoice = make_invoice(make_client(f"Client {state}"))
+        invoice.connection_id = connection.id
+        row = deliveries.ask(invoice, connection, by=COMMAND, now=now())
+        row.state, row.remote_id = state, f"there-{invoice.id}" if state == DeliveryState.DELIVERED else None
+        made[state] = invoice.id
+    made["none"] = make_invoice(make_client("In none")).id
+    db.session.flush()
+    found = {word: {row.id for row in _rows(deployment=word)} for word in invoices.DEPLOYMENT_WORDS}
+    state = DeliveryState
+    assert found == {
+        "created": {made[state.DELIVERED]},
+        "waiting": {made[state.WAITING], made[state.SENDING]},
+        "failed": {made[state.FAILED], made[state.ASKS]},
+        "needs_check": {made[state.UNKNOWN]},
+        "off": {made[state.WITHDRAWN], made["none"]},
+    }
+    listed._standing_probe.cache_clear()
 
 
 def test_what_means_nothing_in_an_address_is_left_out_with_a_note() -> None:

@@ -196,8 +196,9 @@ def test_a_payment_read_in_the_ledger_counts_once_however_often_it_is_told() -> 
     _told_by(ledger, invoice, "60", "p-2")
     assert invoices.status(invoice, TODAY).standing == Standing.PAID
     told = _told(invoice)
-    assert "part paid in Xero: NZD 40.00 on 3 Nov 2026, NZD 60.00 left to pay" in told[1]
-    assert "paid in Xero: NZD 60.00" in told[0]
+    assert told[0].startswith("Invoice marked as paid automatically on 3 Nov 2026")
+    assert told[1] == "Invoice paid in Xero: NZD 60.00 on 3 Nov 2026"
+    assert told[2] == "Invoice part paid in Xero: NZD 40.00 on 3 Nov 2026, NZD 60.00 left to pay"
     with pytest.raises(invoices.CannotSettle, match="not marked as paid by hand"):
         invoices.set_unpaid(invoice, by=_alice(), now=now())
 

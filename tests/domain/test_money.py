@@ -49,6 +49,7 @@ def test_every_hard_case_comes_to_what_was_reckoned_by_hand(case: Case, rounding
     assert all(line.amount.as_tuple().exponent == -money.places(case.currency) for line in found.lines)
 
 
+@settings(deadline=None)
 @given(some_lines(), some.sampled_from(list(TaxMode)), some.sampled_from(RULES))
 def test_lines_and_rates_always_add_up_to_the_totals(
     told: tuple[str, list[money.Line]], mode: TaxMode, rounding: str
@@ -63,6 +64,7 @@ def test_lines_and_rates_always_add_up_to_the_totals(
     assert shown == (found.total if mode is TaxMode.INCLUSIVE else found.net)
 
 
+@settings(deadline=None)
 @given(some_lines(), some.sampled_from((TaxMode.EXCLUSIVE, TaxMode.INCLUSIVE)))
 def test_no_tax_is_further_from_the_exact_one_than_half_a_coin(
     told: tuple[str, list[money.Line]], mode: TaxMode
@@ -79,6 +81,7 @@ def test_no_tax_is_further_from_the_exact_one_than_half_a_coin(
         assert abs(Fraction(rate.tax) - wanted) <= half
 
 
+@settings(deadline=None)
 @given(quantities, amounts, percents, currencies)
 def test_a_percentage_leaves_what_a_ledger_reckons_from_it(
     quantity: Decimal, price: Decimal, percent: Decimal, currency: str
@@ -90,6 +93,7 @@ def test_a_percentage_leaves_what_a_ledger_reckons_from_it(
     assert found.total == money.rounded(quantity * price * (100 - percent) / 100, currency)
 
 
+@settings(deadline=None)
 @given(quantities, some.decimals(min_value=0, max_value=99999, places=4), currencies)
 def test_the_whole_line_as_an_amount_leaves_nothing(quantity: Decimal, price: Decimal, currency: str) -> None:
     whole = money.rounded(quantity * price, currency)
@@ -98,7 +102,7 @@ def test_the_whole_line_as_an_amount_leaves_nothing(quantity: Decimal, price: De
     assert money.total_up([line], mode=TaxMode.NONE, rounding=money.EACH_LINE, currency=currency).total == 0
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(some_lines(), some.randoms())
 def test_the_order_of_lines_does_not_change_what_they_come_to(
     told: tuple[str, list[money.Line]], random: object

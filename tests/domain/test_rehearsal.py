@@ -18,6 +18,7 @@ from portal.domain.apps import Connection, ConnectionState, ways
 from portal.domain.apps.ways import LedgerWays
 from portal.domain.invoices import Invoice
 from portal.domain.ledgers import TaxMapping
+from portal.domain.library import CadenceUnit
 from portal.domain.records import LedgerLists, ListEntry, ListKind
 from portal.domain.rehearsal import Rehearsal, inspecting, rehearse
 from portal.domain.schedule import BillingItem, Cadence, ClientService, PayBy
@@ -97,7 +98,7 @@ def test_it_shows_the_invoices_that_the_day_will_really_bring() -> None:
 
 def test_it_writes_nothing_and_asks_a_handful_of_times_however_much_there_is() -> None:
     for number in range(30):
-        serve(f"Client {number}", cadence={"unit": "week"})
+        serve(f"Client {number}", cadence={"unit": CadenceUnit.WEEK})
     db.session.commit()
     asked: list[str] = []
 

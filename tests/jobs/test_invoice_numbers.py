@@ -128,7 +128,7 @@ def _together(app: Flask, works: list[Callable[[], None]]) -> None:
             try:
                 ready.wait(timeout=20)
                 work()
-            except Exception as problem:
+            except Exception as problem:  # told by the test's own thread, below
                 problems.append(problem)
             finally:
                 db.session.rollback()

@@ -17,6 +17,7 @@ from portal.domain import activity, claims, invoices, schedule
 from portal.domain.activity import Verb
 from portal.domain.clients import Client, ClientStatus
 from portal.domain.invoices import Invoice
+from portal.domain.library import CadenceUnit
 from portal.domain.nights import local_date, start_of
 from portal.domain.schedule import BillingItem, Cadence, ItemState, PayBy
 from tests.cast import COMMAND, make_client, make_firm, now
@@ -63,10 +64,10 @@ def test_missed_days_are_caught_up_each_dated_the_day_it_was_due(clock: Any) -> 
     schedule.add_service(
         client,
         values,
-        Cadence(unit="week"),
+        Cadence(unit=CadenceUnit.WEEK),
         first_on=TODAY,
         by=COMMAND,
-        now=now(),  # type: ignore[arg-type]  # a word
+        now=now(),
     )
     db.session.commit()
     clock.shift(timedelta(days=15))
@@ -194,10 +195,10 @@ def test_a_zone_changed_at_the_last_minute_neither_doubles_nor_skips_a_day(clock
     schedule.add_service(
         client,
         values,
-        Cadence(unit="day"),
+        Cadence(unit=CadenceUnit.DAY),
         first_on=TODAY,
         by=COMMAND,
-        now=now(),  # type: ignore[arg-type]  # a word
+        now=now(),
     )
     db.session.commit()
     for zone, at in (

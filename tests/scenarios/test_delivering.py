@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +15,13 @@ from portal.db import db
 from portal.domain import activity, deliveries, links
 from portal.domain.activity import Actor, Origin
 from portal.domain.apps import Connection, ConnectionState, OutgoingClient
+from portal.domain.clients import Client
 from portal.domain.deliveries import Delivery, DeliveryState, Standing
-from portal.domain.invoices import Invoice, Payment
+from portal.domain.invoices import Invoice
+from portal.domain.ledgers import TaxMapping
 from portal.domain.records import Cause
 from tests.cast import make_client, make_link, person
-from tests.cast_deliveries import bill, make_issued, pay, told_of
+from tests.cast_deliveries import bill, make_issued, told_of
 from tests.pretend_app import PRIYA, record
 from tests.pretend_ledger import LedgerAccount, pretend_ledger
 
@@ -85,7 +87,7 @@ def test_what_goes_out_says_what_the_invoice_says(plain: LedgerAccount) -> None:
     deliveries.ask(invoice, plain.connection, by=PRIYA, now=now())
     sent: list[Any] = []
     create = plain.app.create_invoices
-    plain.app.create_invoices = lambda session, outs: (sent.extend(outs), create(session, outs))[1]  # type: ignore[method-assign]
+    plain.app.create_invoices = lambda session, outs: (sent.extend(outs), create(session, outs))[1]  # type: ignore[method-assign]  # a stand-in
     db.session.commit()
     shell.deliver_due(now())
     (out,) = sent
@@ -186,8 +188,6 @@ def test_a_refusal_is_on_the_invoice_with_the_ledgers_reason_and_can_be_tried_ag
 
 
 def asked_client(asked: Delivery) -> Any:
-    from portal.domain.clients import Client
-
     return db.session.get_one(Client, asked.client_id)
 
 
@@ -202,7 +202,7 @@ def test_one_that_spoils_the_whole_call_costs_the_others_nothing(plain: LedgerAc
             raise Rejected("Something in it cannot be read.")
         return create(session, outs)
 
-    plain.app.create_invoices = picky  # type: ignore[method-assign]
+    plain.app.create_invoices = picky  # type: ignore[method-assign]  # a stand-in
     db.session.commit()
     shell.deliver_due(now())
     states = [row(one.id).state for one in asked]
@@ -211,8 +211,6 @@ def test_one_that_spoils_the_whole_call_costs_the_others_nothing(plain: LedgerAc
 
 
 def test_an_unmapped_tax_rate_asks_and_goes_by_itself_once_it_is_mapped(plain: LedgerAccount) -> None:
-    from portal.domain.ledgers import TaxMapping
-
     asked = bill(acme(plain), plain.connection)
     mapping = db.session.scalars(select(TaxMapping)).one()
     kept = (mapping.connection_id, mapping.tax_rate_id, mapping.remote_id)
@@ -254,8 +252,6 @@ def test_a_used_up_allowance_is_waited_for(plain: LedgerAccount, clock: Any) -> 
     """Fault row 18: it stops calling, says so, and goes on by itself."""
     client = acme(plain)
     asked = [bill(client, plain.connection) for _ in range(70)]
-    from datetime import timedelta
-
     later = now() + timedelta(hours=3)
     create = plain.app.create_invoices
 
@@ -264,7 +260,7 @@ def test_a_used_up_allowance_is_waited_for(plain: LedgerAccount, clock: Any) -> 
             raise RateLimited("The day's calls are used up.", retry_at=later)
         return create(session, outs)
 
-    plain.app.create_invoices = limited  # type: ignore[method-assign]
+    plain.app.create_invoices = limited  # type: ignore[method-assign]  # a stand-in
     db.session.commit()
     shell.deliver_due(now())
     assert len(plain.app.invoices) == 30
@@ -273,7 +269,7 @@ def test_a_used_up_allowance_is_waited_for(plain: LedgerAccount, clock: Any) -> 
     assert {one.next_at for one in waiting} == {later}
     assert "used up" in waiting[0].reason
     assert shell.deliver_due(now()) == 0
-    plain.app.create_invoices = create  # type: ignore[method-assign]
+    plain.app.create_invoices = create  # type: ignore[method-assign]  # a stand-in
     clock.move_to(later + timedelta(seconds=1))
     shell.deliver_due(now())
     assert len(plain.app.invoices) == 70
@@ -289,8 +285,6 @@ def test_an_outage_is_waited_for_without_a_call_for_each(plain: LedgerAccount, c
     shell.deliver_due(now())
     assert plain.app.calls.count("invoices") == 1
     assert plain.app.invoices == {}
-    from datetime import timedelta
-
     clock.shift(timedelta(minutes=2))
     shell.deliver_due(now())
     assert len(plain.app.invoices) == 70
@@ -319,64 +313,6 @@ def test_lost_access_keeps_what_waits_until_it_is_back(plain: LedgerAccount) -> 
     assert len(plain.app.invoices) == 3
 
 
-def test_a_payment_made_here_waits_for_its_invoice_and_is_recorded_once(books: LedgerAccount, clock: Any) -> None:
-    """Fault row 61's first half: the payment carries the ledger's id, so reading it back is not another one."""
-    asked = bill(acme(books), books.connection)
-    paid = pay(invoice_of(asked), books.connection)
-    db.session.commit()
-    books.app.refuse_invoice["INV-0001"] = InvoiceRefused("The books are locked.", cause=Cause.PERIOD_LOCKED)
-    shell.deliver_due(now())
-    assert row(paid.id).state == DeliveryState.WAITING
-    assert books.app.payments == {}
-    books.app.refuse_invoice.clear()
-    deliveries.try_again(row(asked.id), by=PRIYA, now=now())
-    db.session.commit()
-    shell.deliver_due(now())
-    shell.deliver_due(now())
-    assert row(paid.id).state == DeliveryState.DELIVERED
-    (there,) = books.app.payments.values()
-    payment = db.session.scalars(select(Payment)).one()
-    assert (payment.remote_id, payment.connection_id) == (there.remote_id, books.connection_id)
-    assert told_of(invoice_of(row(asked.id)))[-1] == "Payment of NZD 115.00 recorded in Ledger"
-
-
-def test_a_payment_whose_answer_was_lost_is_found_and_not_recorded_again(books: LedgerAccount, clock: Any) -> None:
-    from datetime import timedelta
-
-    asked = bill(acme(books), books.connection)
-    db.session.commit()
-    shell.deliver_due(now())
-    paid = pay(invoice_of(row(asked.id)), books.connection)
-    db.session.commit()
-    books.app.lose("payments")
-    shell.deliver_due(now())
-    assert row(paid.id).state == DeliveryState.UNKNOWN
-    clock.shift(timedelta(minutes=2))
-    shell.deliver_due(now())
-    assert (row(paid.id).state, row(paid.id).adopted) == (DeliveryState.DELIVERED, True)
-    assert len(books.app.payments) == 1
-    assert told_of(invoice_of(row(asked.id)))[-2:] == [
-        "Whether the payment of NZD 115.00 reached Ledger is not known yet; it is looked for",
-        "Payment of NZD 115.00 found in Ledger and matched; it was not recorded again",
-    ]
-
-
-def test_payments_are_not_asked_for_where_the_ledger_is_not_to_have_them(plain: LedgerAccount) -> None:
-    from portal.domain.ledgers import LedgerSettings
-
-    invoice = make_issued(acme(plain), None)
-    payment = Payment(
-        mark="m", invoice_id=invoice.id, amount=invoice.total, currency="NZD", paid_on=invoice.issued_on, how="person",
-        created_at=now(),
-    )  # fmt: skip
-    db.session.add(payment)
-    db.session.flush()
-    assert deliveries.ask_payment(payment, plain.connection, by=PRIYA, now=now()) is None
-    deliveries.ask(invoice, plain.connection, by=PRIYA, now=now())
-    db.session.get_one(LedgerSettings, plain.connection_id).writes_payments = False
-    assert deliveries.ask_payment(payment, plain.connection, by=PRIYA, now=now()) is None
-
-
 def test_asked_twice_is_asked_once(plain: LedgerAccount) -> None:
     invoice = make_issued(acme(plain), plain.connection)
     first = deliveries.ask(invoice, plain.connection, by=PRIYA, now=now())
@@ -384,8 +320,6 @@ def test_asked_twice_is_asked_once(plain: LedgerAccount) -> None:
 
 
 def test_a_customer_that_cannot_be_asked_for_now_is_waited_for(plain: LedgerAccount, clock: Any) -> None:
-    from datetime import timedelta
-
     asked = bill(make_client("Brand New Ltd"), plain.connection)
     plain.app.refuse("find", Unavailable("It cannot be reached."))
     db.session.commit()

@@ -7,7 +7,8 @@ stand-ins, are `tests/torture`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy import select, update
 from portal import deliveries as shell
 from portal.adapters.base import Stopped, Unavailable, UnexpectedReply, Unknown
 from portal.db import db
+from portal.deliveries.holding import LEASE, Hold, Leash
 from portal.domain import deliveries
 from portal.domain.deliveries import Delivery, DeliveryAttempt, DeliveryState, Standing
 from portal.domain.invoices import Invoice
@@ -188,13 +190,13 @@ def test_a_worker_that_hangs_longer_than_its_lease_writes_nothing(books: LedgerA
 
     def hangs(session: Any, outs: Any) -> Any:
         answers = create(session, outs)
-        books.app.create_invoices = create  # type: ignore[method-assign]
+        books.app.create_invoices = create  # type: ignore[method-assign]  # a stand-in
         later(clock, minutes=6)  # another worker comes by
         assert row(asked).state == DeliveryState.DELIVERED
         db.session.commit()
         return answers
 
-    books.app.create_invoices = hangs  # type: ignore[method-assign]
+    books.app.create_invoices = hangs  # type: ignore[method-assign]  # a stand-in
     shell.deliver_due(now())
     assert (row(asked).state, row(asked).adopted) == (DeliveryState.DELIVERED, True)
     assert len(books.app.invoices) == 1
@@ -203,8 +205,6 @@ def test_a_worker_that_hangs_longer_than_its_lease_writes_nothing(books: LedgerA
 
 def test_no_call_begins_once_the_lease_is_nearly_over(books: LedgerAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fault row 33: measured by the process's own stopwatch, which no clock change moves."""
-    from portal.deliveries.holding import LEASE, Hold, Leash
-
     stopwatch = [0.0]
     monkeypatch.setattr("portal.deliveries.holding.time.monotonic", lambda: stopwatch[0])
     leash = Leash(Hold("token"))
@@ -231,54 +231,7 @@ def test_somebody_elses_invoice_under_our_number_is_shown_and_never_touched(book
     assert len(books.app.invoices) == 1
 
 
-def test_a_refused_number_that_is_our_own_invoice_is_adopted(
-    database: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fault row 10: a portal restored from last night's backup sends today's invoice anew and finds its own."""
-    books = pretend_ledger(monkeypatch, [record("r-1", "Acme Corp")], refuses_used_numbers=True)
-    (asked,) = asked_of(books)
-    shell.deliver_due(now())
-    as_last_night(asked)
-    books.app._answered.clear()
-    shell.deliver_due(now())
-    assert (row(asked).state, row(asked).adopted) == (DeliveryState.DELIVERED, True)
-    assert books.app.numbers() == ["INV-0001"]
-
-
-@pytest.mark.parametrize("keeps_marks", [True, False])
-def test_restored_from_a_backup_nothing_is_created_again(books: LedgerAccount, clock: Any, keeps_marks: bool) -> None:
-    """Fault row 10: today's invoices are adopted by sign or by number; what differs there is told."""
-    if books.app.ledger.writes_by_mark and not keeps_marks:
-        pytest.skip("a ledger that writes by the mark shows it")
-    asked = asked_of(books, 3)
-    shell.deliver_due(now())
-    books.app.keeps_marks = keeps_marks
-    for one in asked:
-        as_last_night(one)
-    books.app._answered.clear()
-    shell.deliver_due(now())
-    later(clock, minutes=2)
-    assert {row(one).state for one in asked} == {DeliveryState.DELIVERED}
-    assert len({row(one).remote_id for one in asked}) == 3
-    assert books.app.numbers() == ["INV-0001", "INV-0002", "INV-0003"]
-
-
-def as_last_night(delivery_id: int) -> None:
-    """The row as the backup has it, before it was sent."""
-    from sqlalchemy import delete
-
-    db.session.execute(delete(DeliveryAttempt).where(DeliveryAttempt.delivery_id == delivery_id))
-    one = row(delivery_id)
-    one.state = DeliveryState.WAITING
-    one.remote_id, one.remote_number, one.adopted, one.attempts, one.sent_at = None, "", False, 0, None
-    one.next_at, one.delivered_at = now(), None
-    one.key = deliveries.first_key(one.connection.app, one.connection.account_id, "invoice", one.mark)
-    db.session.commit()
-
-
 def test_one_voided_there_after_its_answer_was_lost_is_adopted_as_it_is(loose: LedgerAccount, clock: Any) -> None:
-    from dataclasses import replace
-
     (asked,) = asked_of(loose)
     loose.app.lose("invoices")
     shell.deliver_due(now())
@@ -374,8 +327,6 @@ def test_nothing_goes_before_its_cause_is_on_record(loose: LedgerAccount) -> Non
 
 
 def test_the_certificate_compares_with_the_ledger_as_it_stands(loose: LedgerAccount, clock: Any) -> None:
-    from datetime import date
-
     asked = asked_of(loose, 4)
     shell.deliver_due(now())
     day = date(2026, 11, 3)

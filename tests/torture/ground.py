@@ -19,7 +19,7 @@ from portal import receivables
 from portal.db import db
 from portal.domain import deliveries
 from portal.domain.activity import Activity, sentence
-from portal.domain.apps import CallWindow, OutgoingClient
+from portal.domain.apps import CallSlot, CallWindow, OutgoingClient
 from portal.domain.clients import Client
 from portal.domain.deliveries import Delivery, DeliveryAttempt, DeliveryState
 from portal.domain.invoices import Invoice
@@ -148,8 +148,9 @@ class Ground:
     # Time
 
     def minute_is_over(self) -> None:
-        """The limits of a minute begin anew. Commits."""
+        """The limits of a minute begin anew, and calls that the dead had under way are over. Commits."""
         db.session.execute(delete(CallWindow))
+        db.session.execute(update(CallSlot).values(held_by=None, held_until=None))
         db.session.commit()
 
     def minutes_pass(self) -> None:

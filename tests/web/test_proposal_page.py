@@ -15,7 +15,6 @@ from portal.domain.invoices import Invoice
 from portal.domain.library import BillingType
 from portal.domain.proposals import Proposal, ProposalState
 from tests.cast import COMMAND, make_client, make_firm, now
-from tests.reading import Browser
 
 AUCKLAND = "Pacific/Auckland"
 TERMS = "You pay within 14 days.\n\nWe keep your papers for seven years."

@@ -42,6 +42,7 @@ class Delivery(db.Model):
         CheckConstraint("(state = 'delivered') = (remote_id IS NOT NULL)", name="delivered_has_an_id"),
         Index("ix_delivery_invoice", "invoice_id"),
         Index("ix_delivery_state", "connection_id", "state", "id"),
+        Index("ix_delivery_standing", "state", "invoice_id"),  # lists of what stands like this, in whichever ledger
         Index(
             "ix_delivery_due", "next_at",
             sqlite_where=text("state IN ('waiting', 'sending', 'unknown')"),

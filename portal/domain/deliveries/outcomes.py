@@ -105,8 +105,8 @@ def withdrawn(row: Delivery, what: Carried, reason: str, *, app: str, by: Actor,
         what.record(Verb.INVOICE_NOT_FOR_LEDGER, row, by=by, now=now, app=app, reason=reason)
 
 
-def waits(row: Delivery, until: datetime | None, reason: str, cause: str = "") -> None:
-    """Nothing was done about it; it is tried again by itself. `until` None: when what it waits for has come."""
+def waits(row: Delivery, until: datetime, reason: str, cause: str = "") -> None:
+    """Nothing was done about it; it is tried again by itself."""
     if row.state != DeliveryState.UNKNOWN:
         row.state = DeliveryState.WAITING
     row.next_at = until
@@ -130,7 +130,7 @@ def not_found(row: Delivery, what: Carried, *, app: str, settle_after: timedelta
     if row.looked >= LOOKS_ENOUGH and now >= settled:
         _free(row)
         if row.kind == "invoice":
-            what.record(Verb.INVOICE_NOT_FOUND_YET, row, by=by, now=now, app=app)
+            what.record(Verb.INVOICE_NOT_FOUND_YET, row, by=by, now=now, app=app, number=what.facts["number"])
         return True
     row.next_at = max(settled, now + settle_after) if row.looked < LOOKS_ENOUGH else settled
     out_of_hand(row)

@@ -13,7 +13,7 @@ from portal.domain.invoices.issuing import (
     issue,
     mark_of,
 )
-from portal.domain.invoices.listed import CAP, PAGE, Page, Row, Sum, Totals, count, ids, listing, totals
+from portal.domain.invoices.listed import CAP, PAGE, Page, Row, ids, listing
 from portal.domain.invoices.models import (
     IS_OPEN,
     Invoice,
@@ -43,6 +43,7 @@ from portal.domain.invoices.paying import (
 )
 from portal.domain.invoices.printed import PdfFacts, PrintedLine, PrintedTax, pdf_facts
 from portal.domain.invoices.standing import InvoiceStatus, Standing, status, status_of
+from portal.domain.invoices.summed import Sum, Totals, count, shown, sums, totals
 from portal.domain.invoices.view import (
     DEPLOYMENT_WORDS,
     SOURCE_WORDS,
@@ -115,8 +116,10 @@ __all__ = [
     "reverse_payment",
     "search",
     "set_unpaid",
+    "shown",
     "status",
     "status_of",
+    "sums",
     "take_next",
     "take_number",
     "totals",

@@ -11,6 +11,7 @@ from portal.domain.ledgers.choosing import (
     default_for,
     in_use,
     ledger_for,
+    names,
     settings_of,
     settings_to_change,
     settle,
@@ -48,6 +49,7 @@ __all__ = [
     "SETTINGS", "Choice", "Chooser", "ClientBilling", "LedgerEntry", "LedgerRecord", "LedgerSettings", "Mapping",
     "NotALedger", "NotInTheList", "NotMapped", "Problem", "ServiceTarget", "StaleLedgerSettings", "TaxMapping",
     "WebhookEvent", "all_entries", "change_settings", "choice_of", "default_for", "entries", "in_use", "keep",
-    "ledger_for", "lines_out", "map_tax", "note_failure", "readiness", "rounding_of", "set_target", "settings_of",
-    "settings_to_change", "settle", "suggestion", "switch_client", "targets", "tax_mappings", "wake_readers",
+    "ledger_for", "lines_out", "map_tax", "names", "note_failure", "readiness", "rounding_of", "set_target",
+    "settings_of", "settings_to_change", "settle", "suggestion", "switch_client", "targets", "tax_mappings",
+    "wake_readers",
 ]  # fmt: skip

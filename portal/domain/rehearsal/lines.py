@@ -32,6 +32,7 @@ class Planned(NamedTuple):
     discount_is_percent: bool
     tax_rate_id: int | None
     service_id: int | None
+    unit: str = ""
 
 
 _service = ClientService.__table__.c

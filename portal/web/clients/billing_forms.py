@@ -113,7 +113,7 @@ class NewServiceForm(FactsForm):
     cadence = SelectField(
         "Cadence", choices=choices([("day", "days"), ("week", "weeks"), ("month", "months")]), default="month"
     )
-    first_on = Day("First invoice")
+    first_on = Day("First invoice", validators=[DataRequired("Choose a day from today on.")])
     periods = IntegerField("Ends after", validators=[MayBeEmpty(), NumberRange(1, 9999, "Between 1 and 9,999.")])
     service_id = HiddenField()
 

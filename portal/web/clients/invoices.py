@@ -8,7 +8,6 @@ from flask import Response, abort, request
 
 from portal.db import db
 from portal.domain import connections, invoices, ledgers
-from portal.domain.deliveries.deployment import STANDINGS
 from portal.domain.invoices.view import Filters
 from portal.domain.people import May
 from portal.web.clients import screen
@@ -16,6 +15,7 @@ from portal.web.clients.lookups import client_or_404, locked_or_404, now
 from portal.web.clients.page import frame_of
 from portal.web.guard import actor, current_person, needs
 from portal.web.invoices.lookups import today
+from portal.web.invoices.rows import rows
 from portal.web.render import done, render
 
 
@@ -28,10 +28,11 @@ def invoices_of(client_id: int) -> Response:
     voided = may_settle and request.args.get("voided") == "yes"
     view = Filters(client=client.id, with_voided=voided)
     key, _notes = invoices.key_from(request.args, view.sort)
+    page = invoices.listing(view, key, as_of=today())
     values: dict[str, Any] = {
         "view": view,
-        "page": invoices.listing(view, key, as_of=today()),
-        "standing_of": lambda state: STANDINGS.get(state),
+        "page": page,
+        "rows": rows(page, can_tick=False, with_client=False),
         "voided": voided,
         "may_settle": may_settle,
         "may_bill": current_person().may(May.INVOICE_CLIENTS),

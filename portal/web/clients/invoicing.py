@@ -9,8 +9,9 @@ from typing import Any
 
 from flask import Response, abort, request
 
-from portal import billing
+from portal import billing, deliveries
 from portal.db import db
+from portal.domain import deliveries as outbox
 from portal.domain import invoices, once, rehearsal, schedule
 from portal.domain.billing import reasons_of
 from portal.domain.clients import Client
@@ -66,15 +67,14 @@ def review_invoices(client_id: int) -> Response:
 def issue_invoices(client_id: int) -> Response:
     """Issue what was reviewed, once however often the form arrives."""
     client, form = locked_or_404(client_id), InvoiceForm()
+    if once.claim(form.once.data or "", now()) is None:
+        db.session.rollback()
+        said = "That form was sent already; nothing was billed twice."
+        return done(said, ".billing", tone="info", client_id=client_id)
     checked = _checked(client)
     if not (form.validate() and all(one.validate() for _line, one in checked)):
         db.session.rollback()
         return done("That form could not be read; please check it again.", ".billing", tone="warn", client_id=client_id)
-    if once.claim(form.once.data or "", now()) is None:
-        db.session.rollback()
-        return done(
-            "That form was sent already; nothing was billed twice.", ".billing", tone="info", client_id=client_id
-        )
     items = schedule.find(client.id, [line.key for line, _form in checked], by=actor(), now=now())
     try:
         for item, (line, one) in _pairs(items, checked):
@@ -85,7 +85,9 @@ def issue_invoices(client_id: int) -> Response:
         said = f"{str(problem).rstrip('.')}. Nothing was invoiced."
         return done(said, ".billing", tone="warn", client_id=client_id)
     numbers = [invoice.number for invoice in made]
+    parcels = [parcel.id for invoice in made for parcel in outbox.of(invoice)]
     db.session.commit()
+    deliveries.deliver_soon(parcels)
     if len(made) == 1:
         return done(f"Invoice {numbers[0]} is issued.", "invoices.page", invoice_id=made[0].id)
     several = f"{len(numbers)} invoices are issued: {', '.join(numbers[:-1])} and {numbers[-1]}."
@@ -109,7 +111,8 @@ def _as_typed(line: Coming, one: LineForm, form: InvoiceForm) -> Coming:
 def _planned(line: Coming) -> Planned:
     return Planned(
         line.client_id, line.due_on or date.min, line.pay_by, line.reference, line.currency, line.name, line.quantity,
-        line.price, line.discount, line.discount_is_percent, line.tax_rate_id, line.service_id,
+        line.price, line.discount, line.discount_is_percent, line.tax_rate_id,
+        line.service_id, line.unit,
     )  # fmt: skip
 
 

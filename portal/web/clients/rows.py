@@ -41,7 +41,7 @@ def rows(page: Page, chosen: Choices, *, can_tick: bool) -> Markup:
         if marks is None:
             marks = known[row.apps] = tuple((names[one], state) for one, state in row.apps if one in names)
         middle = _middle(row.status, chosen.people.get(row.manager_id or 0, ""), marks, row.sync)
-        name = f"<a id=c{id} href=/clients/{id}{_direction(row.name)}>{escape(row.name)}</a>{_groups(row)}"
+        name = f"<a id=c{id} href=/clients/{id}{direction(row.name)}>{escape(row.name)}</a>{_groups(row)}"
         made.append(f'<tr><td>{tick}<td>{name}{middle}<td title="{exactly}">{changed}\n')
     return Markup("".join(made))  # noqa: S704  # every text in it is a date of ours or was escaped
 
@@ -55,7 +55,7 @@ def app_names(chosen: Choices) -> list[tuple[int, str]]:
     ]
 
 
-def _direction(name: str) -> str:
+def direction(name: str) -> str:
     """A name in another direction of writing is kept apart from what stands around it, as `bdi` would."""
     return "" if name.isascii() or max(name) < FIRST_RIGHT_TO_LEFT else " dir=auto"
 

@@ -11,5 +11,5 @@ from flask import Blueprint
 
 screen = Blueprint("invoices", __name__, url_prefix="/invoices")
 
-for _name in ("listing", "page", "acts"):
+for _name in ("listing", "page", "log", "acts"):
     import_module(f"{__name__}.{_name}")

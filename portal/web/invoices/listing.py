@@ -10,8 +10,7 @@ from flask import Response, current_app, request, stream_with_context, url_for
 
 from portal import deliveries as delivering
 from portal.db import db, reading
-from portal.domain import connections, deliveries, invoices, ledgers
-from portal.domain.deliveries.deployment import STANDINGS
+from portal.domain import deliveries, invoices, ledgers
 from portal.domain.invoices import METHODS, REASONS
 from portal.domain.invoices.bulk import Outcome
 from portal.domain.invoices.view import DEPLOYMENT_WORDS, SOURCE_WORDS, STANDING_WORDS, Filters, Sort
@@ -20,6 +19,7 @@ from portal.web.guard import actor, current_person, needs
 from portal.web.invoices import screen
 from portal.web.invoices.forms import PaidForm, VoidForm
 from portal.web.invoices.lookups import now, today
+from portal.web.invoices.rows import rows
 from portal.web.render import done, refused, render
 
 COLUMNS = ((Sort.NUMBER, "Number"), (None, "Client"), (Sort.ISSUED, "Issued"), (Sort.DUE, "Due"),
@@ -33,8 +33,9 @@ AT_ONCE = 500  # invoices one act takes
 def index() -> Response:
     view, notes = _view()
     key, more = invoices.key_from(request.args, view.sort)
-    page = invoices.listing(view, key, as_of=today())
-    totals = invoices.totals(view, as_of=today())
+    apps = ledgers.names()
+    page, totals = invoices.shown(view, key, as_of=today())
+    may_settle = current_person().may(May.SETTLE_INVOICES)
     return render(
         "invoices/index.html",
         blocks=("rows",),
@@ -42,17 +43,26 @@ def index() -> Response:
         view=view,
         notes=notes + more,
         page=page,
+        rows=rows(page, can_tick=may_settle),
         totals=totals,
         columns=_columns(view),
-        chips=_chips(view),
-        apps=_apps(),
-        standing_of=lambda state: STANDINGS.get(state),
+        chips=_chips(view, apps),
+        apps=apps,
         standing_words=_standing_words(),
         deployment_words=DEPLOYMENT_WORDS,
         source_words=SOURCE_WORDS,
-        may_settle=current_person().may(May.SETTLE_INVOICES),
+        may_settle=may_settle,
         has_none=not page.rows and not view.is_narrowed,
     )
+
+
+@screen.get("/sums")
+@needs(May.SEE_INVOICES)
+def sums() -> Response:
+    """What very many invoices come to: asked for by itself, after the page, so that no page waits for it."""
+    view, _notes = _view()
+    found = invoices.sums(view, as_of=today())
+    return render("invoices/sums.html", blocks=("sums",), view=view, sums=found, chips=_chips(view, ledgers.names()))
 
 
 @screen.get("/export.csv")
@@ -163,10 +173,6 @@ def _standing_words() -> dict[str, str]:
     return {key: words for key, words in STANDING_WORDS.items() if key != "voided" or may}
 
 
-def _apps() -> list[tuple[int, str]]:
-    return [(one.id, connections.label(one)) for one in ledgers.in_use()]
-
-
 def _csv(view: Filters, day: date) -> Iterator[str]:
     lines, parts = 0, invoices.csv(view, as_of=day)
     while True:
@@ -193,14 +199,15 @@ def _columns(view: Filters) -> list[tuple[str, str | None, str]]:
     return found
 
 
-def _chips(view: Filters) -> list[tuple[str, str]]:
+def _chips(view: Filters, apps: list[tuple[int, str]]) -> list[tuple[str, str]]:
     """Each filter in force in words, and the address without it."""
-    apps = dict(_apps())
+    if not view.is_narrowed:
+        return []
     told = [
         (f"“{view.words}”", "words"), (STANDING_WORDS.get(view.standing, ""), "standing"),
         (f"Ledger: {DEPLOYMENT_WORDS.get(view.deployment, '').lower()}", "deployment"),
         (f"Source: {SOURCE_WORDS.get(view.source, '')}", "source"), ("One client", "client"),
-        (f"In {apps.get(view.app or 0, 'an app')}", "app"),
+        (f"In {dict(apps).get(view.app or 0, 'an app')}", "app"),
         (f"From {view.since.isoformat() if view.since else ''}", "since"),
         (f"Until {view.until.isoformat() if view.until else ''}", "until"),
     ]  # fmt: skip

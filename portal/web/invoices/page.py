@@ -57,8 +57,8 @@ def values(invoice: Invoice, paid: PaidForm | None = None, void: VoidForm | None
         "fix": fix_address(invoice, deployment),
         "sync_at": _sync_address(deployment),
         "poll": SOON if deployment.is_moving else LATER if is_open else "",
-        "lines": [_line(one) for one in log[: activity.PAGE]],
-        "has_more": len(log) > activity.PAGE,
+        "lines": [line_of(one) for one in log[: activity.PAGE]],
+        "earlier": log[activity.PAGE - 1].id if len(log) > activity.PAGE else None,
         "taxes": facts.taxes,
         "payments": [one for one in invoice.payments if one.reversed_at is None],
         "reversed": [one for one in invoice.payments if one.reversed_at is not None],
@@ -81,7 +81,7 @@ def fix_address(invoice: Invoice, deployment: Deployment) -> tuple[str, str] | N
         return None
     person, connection_id = current_person(), deployment.connection_id
     if deployment.fix == "client":
-        return f"{invoice.client_name}: apps", url_for("clients.mappings", client_id=invoice.client_id)
+        return f"Apps of {invoice.client_name}", url_for("clients.mappings", client_id=invoice.client_id)
     if deployment.fix == "mapping" and person.may(May.MANAGE_APPS):
         return f"Invoice settings of {deployment.app}", url_for("apps.ledger", connection_id=connection_id)
     if deployment.fix == "connection" and person.may(May.SEE_APPS):
@@ -101,7 +101,7 @@ def _ledger_name(invoice: Invoice) -> str:
     return integrations.app_info(connection.app).name if connection else ""
 
 
-def _line(one: activity.Activity) -> dict[str, Any]:
+def line_of(one: activity.Activity) -> dict[str, Any]:
     note = str(one.facts.get("note", ""))
     return {
         "id": one.id, "parts": activity.parts(one), "at": one.at, "who": one.actor_name,

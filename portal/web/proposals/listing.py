@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from flask import Response, request, url_for
@@ -13,7 +14,7 @@ from portal.web import formats
 from portal.web.guard import current_person, needs
 from portal.web.offers import headline
 from portal.web.proposals import screen
-from portal.web.proposals.lookups import STATE_WORDS, the_firm, today
+from portal.web.proposals.lookups import STATE_WORDS, today
 from portal.web.render import render
 
 PAGE = 50
@@ -35,7 +36,7 @@ def index() -> Response:
     shown = found[:PAGE]
     return render(
         "proposals/index.html", blocks=("rows",), address=url_for(".index", **kept),
-        rows=[_row(one) for one in shown], words=words, state=state, client=client, states=STATE_WORDS,
+        rows=_rows(shown), words=words, state=state, client=client, states=STATE_WORDS,
         more=url_for(".index", **kept, before=shown[-1].id) if len(found) > PAGE else None,
         first=url_for(".index", **kept) if before else None, has_any=bool(shown) or proposals.has_proposals(),
         may_edit=current_person().may(May.EDIT_PROPOSALS),
@@ -43,18 +44,23 @@ def index() -> Response:
     )  # fmt: skip
 
 
-def _row(proposal: Proposal) -> dict[str, Any]:
+def _rows(shown: list[Proposal]) -> list[dict[str, Any]]:
+    day = today()
+    return [_row(one, day) for one in shown]
+
+
+def _row(proposal: Proposal, day: date) -> dict[str, Any]:
     words, tone = STATE_WORDS[proposal.state]
     return {
         "proposal": proposal, "label": proposals.label(proposal), "state": words, "tone": tone,
-        "amount": headline(proposal, the_firm().name) if proposal.lines else formats.NOTHING, "note": _note(proposal),
+        "amount": headline(proposal) if proposal.lines else formats.NOTHING, "note": _note(proposal, day),
     }  # fmt: skip
 
 
-def _note(proposal: Proposal) -> str:
+def _note(proposal: Proposal, day: date) -> str:
     """What is worth knowing beside the state."""
     if proposal.state == ProposalState.AWAITING:
-        if proposal.expires_on and (proposal.expires_on - today()).days <= SOON:
+        if proposal.expires_on and (proposal.expires_on - day).days <= SOON:
             return f"until {formats.day(proposal.expires_on)}"
         return "opened" if proposal.first_seen_at else "not opened yet"
     if proposal.state in (ProposalState.ACCEPTED, ProposalState.COMPLETED) and proposal.accepted:

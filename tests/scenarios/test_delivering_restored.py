@@ -1,0 +1,94 @@
+"""A portal restored from last night's backup: what went out since is in the ledger, and comes back from there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
+
+from portal import deliveries as shell
+from portal.db import db
+from portal.domain import deliveries
+from portal.domain.deliveries import Delivery, DeliveryAttempt, DeliveryState
+from tests.cast import make_client, make_link
+from tests.cast_deliveries import bill
+from tests.pretend_app import record
+from tests.pretend_ledger import LedgerAccount, pretend_ledger
+
+MANNERS = [
+    pytest.param({"refuses_used_numbers": True}, id="refuses used numbers"),
+    pytest.param({"writes_by_mark": True}, id="writes by mark"),
+    pytest.param({}, id="neither"),
+]
+
+
+@pytest.fixture(params=MANNERS)
+def books(database: Any, clock: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LedgerAccount:
+    return pretend_ledger(monkeypatch, [record("r-1", "Acme Corp")], **request.param)
+
+
+def asked_of(books: LedgerAccount, count: int = 1) -> list[int]:
+    client = make_client("Acme Corp")
+    make_link(client, books.connection, "r-1")
+    made = [bill(client, books.connection).id for _ in range(count)]
+    db.session.commit()
+    return made
+
+
+def row(delivery_id: int) -> Delivery:
+    db.session.expire_all()
+    return db.session.get_one(Delivery, delivery_id)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def later(clock: Any, **by: float) -> None:
+    clock.shift(timedelta(**by))
+    shell.deliver_due(now())
+
+
+def test_a_refused_number_that_is_our_own_invoice_is_adopted(
+    database: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault row 10: a portal restored from last night's backup sends today's invoice anew and finds its own."""
+    books = pretend_ledger(monkeypatch, [record("r-1", "Acme Corp")], refuses_used_numbers=True)
+    (asked,) = asked_of(books)
+    shell.deliver_due(now())
+    as_last_night(asked)
+    books.app._answered.clear()
+    shell.deliver_due(now())
+    assert (row(asked).state, row(asked).adopted) == (DeliveryState.DELIVERED, True)
+    assert books.app.numbers() == ["INV-0001"]
+
+
+@pytest.mark.parametrize("keeps_marks", [True, False])
+def test_restored_from_a_backup_nothing_is_created_again(books: LedgerAccount, clock: Any, keeps_marks: bool) -> None:
+    """Fault row 10: today's invoices are adopted by sign or by number; what differs there is told."""
+    if books.app.ledger.writes_by_mark and not keeps_marks:
+        pytest.skip("a ledger that writes by the mark shows it")
+    asked = asked_of(books, 3)
+    shell.deliver_due(now())
+    books.app.keeps_marks = keeps_marks
+    for one in asked:
+        as_last_night(one)
+    books.app._answered.clear()
+    shell.deliver_due(now())
+    later(clock, minutes=2)
+    assert {row(one).state for one in asked} == {DeliveryState.DELIVERED}
+    assert len({row(one).remote_id for one in asked}) == 3
+    assert books.app.numbers() == ["INV-0001", "INV-0002", "INV-0003"]
+
+
+def as_last_night(delivery_id: int) -> None:
+    """The row as the backup has it, before it was sent."""
+    db.session.execute(delete(DeliveryAttempt).where(DeliveryAttempt.delivery_id == delivery_id))
+    one = row(delivery_id)
+    one.state = DeliveryState.WAITING
+    one.remote_id, one.remote_number, one.adopted, one.attempts, one.sent_at = None, "", False, 0, None
+    one.next_at, one.delivered_at = now(), None
+    one.key = deliveries.first_key(one.connection.app, one.connection.account_id, "invoice", one.mark)
+    db.session.commit()
