@@ -51,7 +51,8 @@ RAIL = (
 )
 
 
-BELONGS_TO = {"groups": "clients", "rehearsal": "invoices", "certificates": "invoices"}  # screens reached from another one's pages
+# Screens reached from another one's pages.
+BELONGS_TO = {"groups": "clients", "rehearsal": "invoices", "certificates": "invoices"}
 
 
 def register(app: Flask, consent_origins: Iterable[str] = ()) -> None:

@@ -27,7 +27,8 @@ referencing = pytest.importorskip("referencing", reason="it comes with openapi-s
 
 NAME = "xero_accounting.yaml"
 ENVELOPE = {"Id", "Status", "ProviderName", "DateTimeUTC"}  # around every list, and in none of the schemas
-UNDESCRIBED = {"HistoryRecord.DateUTCString", "Invoice.DateString", "Invoice.DueDateString"}  # in the vendor's documentation and its answers only
+# In the vendor's documentation and its answers only.
+UNDESCRIBED = {"HistoryRecord.DateUTCString", "Invoice.DateString", "Invoice.DueDateString"}
 ALIASES = {"/Organisations": "/Organisation"}  # the sandbox takes both
 
 

@@ -101,7 +101,7 @@ SENTENCES: dict[Verb, str] = {
     Verb.INVOICE_CREATED_THERE: "Invoice {number} created in {app}",
     Verb.INVOICE_FOUND_THERE: "Invoice {number} found in {app} and linked; it was not created again",
     Verb.INVOICE_REFUSED_THERE: "Invoice was not created in {app}: {reason}",
-    Verb.INVOICE_UNSURE_THERE: "No answer came from {app}; the invoice is looked for there before anything is sent again",
+    Verb.INVOICE_UNSURE_THERE: "No answer came from {app}; it is looked for there before anything is sent again",
     Verb.INVOICE_NOT_FOUND_YET: "Looked for invoice {number} in {app}: not there",
     Verb.INVOICE_ASKS_THERE: "Invoice waits: {reason}",
     Verb.INVOICE_NOT_FOR_LEDGER: "Invoice is not to be created in {app}: {reason}",

@@ -35,8 +35,8 @@ from portal.domain.clients.standing import (
 )
 
 __all__ = [
-    "ADDRESS_PARTS", "CONTACT_EDITABLE", "EDITABLE", "NOT_ARCHIVED", "Client", "ClientGroup", "ClientStatus", "Contact",
-    "Group", "StaleEdit", "SyncState", "add_contact", "archive", "ask_for_push", "choose_default_contact", "count_items",
-    "create", "edit", "edit_contact", "get", "index_for_search", "plain", "refresh_sync_state", "remove_contact",
-    "restore_contact", "same_or_near", "source", "sync_state_of", "touched", "unarchive",
+    "ADDRESS_PARTS", "CONTACT_EDITABLE", "EDITABLE", "NOT_ARCHIVED", "Client", "ClientGroup", "ClientStatus",
+    "Contact", "Group", "StaleEdit", "SyncState", "add_contact", "archive", "ask_for_push", "choose_default_contact",
+    "count_items", "create", "edit", "edit_contact", "get", "index_for_search", "plain", "refresh_sync_state",
+    "remove_contact", "restore_contact", "same_or_near", "source", "sync_state_of", "touched", "unarchive",
 ]  # fmt: skip
