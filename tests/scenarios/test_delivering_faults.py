@@ -32,7 +32,7 @@ MANNERS = [
     pytest.param({"writes_by_mark": True}, id="writes by mark"),
     pytest.param({}, id="neither"),
 ]
-UNSURE = "No answer came from Ledger; the invoice is looked for there before anything is sent again"
+UNSURE = "No answer came from Ledger; it is looked for there before anything is sent again"
 
 
 @pytest.fixture(params=MANNERS)
