@@ -13,7 +13,7 @@ from tests.browser.acts import add_item, map_xero, new_client, panel_of, read_li
 from tests.browser.visitor import DESK, PHONE, Visitor
 from tests.browser.world import World
 
-OFFER, SIGNER = "Two ways to work together", "Jian Liu"  # a proposal of the demo that waits for its client
+OFFER, SIGNER = "Accounts and tax for the new year", "Sam Sumner"  # a draft of the demo
 HERE, THERE = "Kauri Stone Ltd", "kauri stone ltd"  # one business, made in both places
 SPLIT = "Fern & Field Ltd"
 LATER = "by hand, some other day"
@@ -71,19 +71,19 @@ def test_accepted_on_a_phone_in_the_ledger_at_once_and_paid_while_one_looks(
     page.get_by_role("link", name=OFFER).click()
     visitor.is_at(OFFER)
     name = page.locator(".standing a").inner_text()
-    visitor.press("Make a new link")
+    visitor.press("Put out for acceptance")
+    visitor.is_told(f"Out for acceptance: here is the link for {name}")
     link = page.locator("#fresh-link").input_value()
 
     client = someone(None, viewport=PHONE, has_touch=True)
     client.open(link)
     client.is_at(OFFER)
     client.look()
-    expect(client.page.get_by_role("radio", name=re.compile("^Essential"))).to_be_checked()
     client.page.get_by_label("Your full name").fill(SIGNER)
     client.page.get_by_label(re.compile("^I accept this proposal and its terms")).check()
     client.press("Accept proposal")
     client.is_at(f"Thank you, {SIGNER}")
-    client.sees(re.compile(r"Invoice INV-\d+ over \$207\.00 is made out, due on"))
+    client.sees(re.compile(r"Invoice INV-\d+ over \$920\.00 is made out, due on"))
     client.look("accepted")
     client.open(link)
     client.is_at(f"Thank you, {SIGNER}")
@@ -101,15 +101,15 @@ def test_accepted_on_a_phone_in_the_ledger_at_once_and_paid_while_one_looks(
     expect(log).to_contain_text("Invoice created automatically")
     visitor.look("created")
     (there,) = connected.control.ask("GET", f"xero/invoices?q={number}")
-    assert (there["status"], there["total"], there["contact_name"]) == ("AUTHORISED", "207.00", name)
+    assert (there["status"], there["total"], there["contact_name"]) == ("AUTHORISED", "920.00", name)
 
     page.evaluate("window.isTheSamePage = true")
-    connected.control.ask("POST", f"xero/invoices/{number}/pay", {"amount": "100.00"})
-    expect(log).to_contain_text(re.compile(r"Invoice part paid in Xero: NZD 100\.00 on .*, NZD 107\.00 left to pay"))
-    expect(page.locator("#paying")).to_contain_text("$107.00 was paid in some other way")
+    connected.control.ask("POST", f"xero/invoices/{number}/pay", {"amount": "500.00"})
+    expect(log).to_contain_text(re.compile(r"Invoice part paid in Xero: NZD 500\.00 on .*, NZD 420\.00 left to pay"))
+    expect(page.locator("#paying")).to_contain_text("$420.00 was paid in some other way")
     expect(page.locator("#voiding")).to_have_count(0)
     pay_on_xeros_page(connected, someone, number)
-    expect(log).to_contain_text(re.compile(r"Invoice paid in Xero: NZD 107\.00 on "))
+    expect(log).to_contain_text(re.compile(r"Invoice paid in Xero: NZD 420\.00 on "))
     expect(page.locator(".figures")).to_contain_text("Paid")
     expect(page.locator("#paying")).to_have_count(0)
     expect(page.locator("#paid-so-far tbody tr")).to_have_count(2)

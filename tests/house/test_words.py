@@ -86,6 +86,8 @@ def test_every_setting_is_explained() -> None:
     for offered in integrations.OFFERED:
         read |= {one.name for one in offered.info.settings}
         read |= {f"{offered.info.vendor.upper()}_CLIENT_{word}" for word in ("ID", "SECRET")}
+        if getattr(offered, "ledger", None) and offered.ledger.has_webhooks:
+            read.add(f"{offered.info.vendor.upper()}_WEBHOOK_KEY")
     missing = sorted(name for name in read if f"`{name}`" not in explained)
     assert not missing, f"docs/settings.md says nothing of {missing}. Tell what each does and its default."
     listed = set(re.findall(r"^\|\s*`([A-Z][A-Z0-9_]+)`", explained, re.MULTILINE))

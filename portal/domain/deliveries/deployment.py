@@ -153,9 +153,9 @@ def missing_customer(client: Client, connection: Connection) -> str:
     app = connections.label(connection)
     if link is not None:
         why = link.broken_why or "nobody knows why"
-        return "" if link.state == LinkState.LINKED else f"{client.name} cannot be billed in {app}: {why}."
+        return "" if link.state == LinkState.LINKED else f"{client.name} cannot be billed in {app}: {why.rstrip('.')}."
     row = next((one for one in outgoing.for_client(client) if one.connection_id == connection.id), None)
-    because = f": {row.reason}" if row is not None and row.reason else ""
+    because = f": {row.reason.rstrip('.')}" if row is not None and row.reason else ""
     return f"{client.name} is not linked to a customer in {app}{because}."
 
 
