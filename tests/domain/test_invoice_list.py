@@ -13,7 +13,7 @@ from portal.db import db
 from portal.domain import deliveries, invoices
 from portal.domain.clients import Client
 from portal.domain.deliveries import DeliveryState
-from portal.domain.invoices import Filters, Invoice, Sort, listed, summed
+from portal.domain.invoices import Filters, Invoice, Sort
 from tests.cast import COMMAND, make_client, make_connection, now
 from tests.cast_invoices import TODAY, make_invoice, make_item
 
@@ -151,8 +151,6 @@ def test_sums_are_the_same_whether_they_come_with_the_page_or_after_it(
     assert found.sums == invoices.sums(view, as_of=SEEN_ON)
     monkeypatch.setattr("portal.domain.invoices.listed.CAP", 0)
     monkeypatch.setattr("portal.domain.invoices.summed.CAP", 0)
-    listed._page_statement.cache_clear()
-    summed._count_statement.cache_clear()
     many = invoices.totals(view, as_of=SEEN_ON)
     assert (many.count, many.sums) == ((1, None) if found.count else (0, ()))
     assert invoices.sums(view, as_of=SEEN_ON) == found.sums
@@ -163,7 +161,6 @@ def test_it_is_narrowed_by_how_they_stand_in_their_ledger_be_these_few_or_many(
     monkeypatch: pytest.MonkeyPatch, cap: int
 ) -> None:
     monkeypatch.setattr("portal.domain.invoices.listed.CAP", cap)
-    listed._standing_probe.cache_clear()
     connection = make_connection("xero")
     made = {}
     for state in DeliveryState:
@@ -183,7 +180,6 @@ def test_it_is_narrowed_by_how_they_stand_in_their_ledger_be_these_few_or_many(
         "needs_check": {made[state.UNKNOWN]},
         "off": {made[state.WITHDRAWN], made["none"]},
     }
-    listed._standing_probe.cache_clear()
 
 
 def test_what_means_nothing_in_an_address_is_left_out_with_a_note() -> None:

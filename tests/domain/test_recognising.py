@@ -1,4 +1,4 @@
-"""Is what the ledger shows the invoice we sent? Told wrong once, it is there twice, or somebody else's is taken for ours."""
+"""Is it ours? Told wrong once, an invoice is there twice, or somebody else's is taken for ours."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -264,6 +265,31 @@ class TestWebhooks:
         self.handle()
         assert new_lines(invoice) == ["Invoice paid in Ledger: NZD 115.00 on 4 Nov 2026"]
         assert self.outcomes() == [("paid there", 10)]
+
+    def test_the_same_event_ten_times_at_once_is_one_payment_and_one_line(
+        self, app: Any, books: LedgerAccount, invoice: Invoice
+    ) -> None:
+        """Fault row 42, in parallel: ten threads that share nothing but the database."""
+        there(books, paid())
+        body, ready, fresh = self.body(self.event(books)), threading.Barrier(10), []
+        headers, now = {"Signature": signed(body)}, datetime.now(UTC)
+        db.session.commit()
+
+        def arrive() -> None:
+            with app.app_context():
+                ready.wait(20)
+                fresh.append(receivables.take("ledger", headers, body, now))
+                receivables.handle_due(now)
+
+        threads = [threading.Thread(target=arrive) for _ in range(10)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join(60)
+        self.handle()
+        assert sorted(fresh) == [0] * 9 + [1]
+        assert new_lines(invoice) == ["Invoice paid in Ledger: NZD 115.00 on 4 Nov 2026"]
+        assert (ours(), self.outcomes()) == ([("p-1", False)], [("paid there", 10)])
 
     def test_events_in_any_order_end_in_what_the_ledger_says_now(self, books: LedgerAccount, invoice: Invoice) -> None:
         """Fault row 43."""

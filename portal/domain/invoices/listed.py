@@ -7,7 +7,7 @@ them. Otherwise: walk an index that is already in the order wanted and test one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -100,22 +100,22 @@ class Shape:
 
 def listing(view: Filters, after: Key | None = None, *, as_of: date, limit: int = PAGE) -> Page:
     """One page of a view; `as_of` is today on the firm's calendar."""
-    return page_of(view, shape_of(view), after, as_of=as_of, limit=limit)
+    return page_of(view, *asked(view, as_of), after, as_of=as_of, limit=limit)
 
 
-def page_of(view: Filters, kind: Shape, after: Key | None = None, *, as_of: date, limit: int = PAGE) -> Page:
-    """`listing` for who has found out already what kind of view it is."""
+def page_of(
+    view: Filters, kind: Shape, given: Mapping[str, Any], after: Key | None = None, *, as_of: date, limit: int = PAGE
+) -> Page:
+    """`listing` for who has `asked` already."""
     backwards = after is not None and after.backwards
     shape = replace(kind, has_key=after is not None, size=limit)
     shape = replace(shape, forwards=shape.forwards != backwards)
-    values = values_of(view, as_of)
-    if after is not None:
-        values |= {"key": after.value, "key_id": after.id}
+    values = dict(given) if after is None else {**given, "key": after.value, "key_id": after.id}
     found: Sequence[Any] = db.session.execute(_page_statement(shape), values).all()
     if backwards and len(found) <= limit:  # the beginning was reached: a full first page, not what was left over
-        return page_of(view, kind, None, as_of=as_of, limit=limit)
+        return page_of(view, kind, given, None, as_of=as_of, limit=limit)
     if not found and after is not None:
-        return page_of(view, kind, None, as_of=as_of, limit=limit)
+        return page_of(view, kind, given, None, as_of=as_of, limit=limit)
     has_more = len(found) > limit
     rows = [_row(one, as_of) for one in (found[limit - 1 :: -1] if backwards else found[:limit])]
     if not rows:
@@ -129,10 +129,8 @@ def page_of(view: Filters, kind: Shape, after: Key | None = None, *, as_of: date
 
 def ids(view: Filters, *, as_of: date) -> list[int]:
     """Every invoice of a view, in its order: for acts on all that are shown."""
-    shape = shape_of(view)
-    return list(
-        db.session.scalars(_ordered(select(invoice.id).where(*conditions(shape)), shape), values_of(view, as_of))
-    )
+    shape, values = asked(view, as_of)
+    return list(db.session.scalars(_ordered(select(invoice.id).where(*conditions(shape)), shape), values))
 
 
 def pages(view: Filters, *, as_of: date, size: int) -> Iterator[list[Row]]:
@@ -146,7 +144,9 @@ def pages(view: Filters, *, as_of: date, size: int) -> Iterator[list[Row]]:
         key = _key_of(page.rows[-1], view.sort)
 
 
-def shape_of(view: Filters) -> Shape:
+def asked(view: Filters, as_of: date) -> tuple[Shape, dict[str, Any]]:
+    """What kind of view it is, and the values to fill in. The words are searched for here and nowhere else again, as
+    long as few clients answer to them."""
     sought = view.terms
     words = (len(sought.indexed), len(sought.short), len(sought.scanned))
     dialect = db.engine.dialect.name
@@ -155,16 +155,15 @@ def shape_of(view: Filters) -> Shape:
         dialect, words, True, _is_rare(view.deployment), view.standing, view.deployment, given, view.with_voided,
         view.sort, not view.descending,
     )  # fmt: skip
-    if not any(words):
-        return replace(shape, is_few=False)
-    clients, found, numbers = db.session.execute(_probe(words, dialect), _word_values(view)).one()
-    return replace(shape, is_few=clients <= CAP and found <= CAP, is_number=numbers > 0)
-
-
-def values_of(view: Filters, as_of: date) -> dict[str, Any]:
     values: dict[str, Any] = {"as_of": as_of, "source": view.source, "client": view.client, "app": view.app}
     values |= {"since": view.since, "until": view.until}
-    return values | _word_values(view) if view.words else values
+    if not any(words):
+        return replace(shape, is_few=False), values
+    values |= _word_values(view)
+    clients = db.session.scalars(clients_like(words, dialect, CAP + 1), values).all()
+    values["clients"] = clients[:CAP]
+    found, numbers = db.session.execute(_probe(CAP + 1), values).one()
+    return replace(shape, is_few=len(clients) <= CAP and found <= CAP, is_number=numbers > 0), values
 
 
 def _word_values(view: Filters) -> dict[str, Any]:
@@ -182,37 +181,39 @@ def _only_everywhere(sought: Terms) -> Terms:
     return Terms(sought.indexed, (), sought.short + sought.scanned)
 
 
-def terms_like(words: tuple[int, int, int]) -> Terms:
+def _terms_like(words: tuple[int, int, int]) -> Terms:
     indexed, short, scanned = words
     return Terms(("",) * indexed, (), ("",) * (short + scanned))
 
 
-def _hits(words: tuple[int, int, int], dialect: str) -> Any:
-    """Ids of invoices of that number, and of those of clients who answer to the words."""
-    clients = select(client_search.SEARCH.c.rowid).where(*client_search.hit_conditions(terms_like(words), dialect))
-    by_number = select(invoice.id).where(invoice.number.in_(bindparam("numbers", expanding=True)))
-    return union(by_number, select(invoice.id).where(invoice.client_id.in_(clients)))
-
-
 @lru_cache(maxsize=64)
-def _probe(words: tuple[int, int, int], dialect: str) -> Statement:
-    """How many clients answer to the words, how many invoices these have (each counted a little past the cap), and how
-    many invoices are of that number."""
-    search = client_search.hit_conditions(terms_like(words), dialect)
-    clients = select(client_search.SEARCH.c.rowid).where(*search).limit(CAP + 1).cte("clients")
-    theirs = select(invoice.id).where(invoice.client_id.in_(select(clients.c.rowid))).limit(CAP + 1).subquery()
-    counted = select(func.count()).select_from(clients).scalar_subquery()
+def clients_like(words: tuple[int, int, int], dialect: str, limit: int | None = None) -> Select[Any]:
+    """Ids of the clients who answer to the words."""
+    search = client_search.hit_conditions(_terms_like(words), dialect)
+    return select(client_search.SEARCH.c.rowid).where(*search).limit(limit)
+
+
+def hits(clients: Any) -> ColumnElement[bool]:
+    """Invoices of that number, and those of these clients."""
+    by_number = select(invoice.id).where(invoice.number.in_(bindparam("numbers", expanding=True)))
+    return invoice.id.in_(union(by_number, select(invoice.id).where(invoice.client_id.in_(clients))))
+
+
+@lru_cache(maxsize=4)
+def _probe(limit: int) -> Statement:
+    """How many invoices the clients have, counted up to `limit`, and how many are of that number."""
+    theirs = select(invoice.id).where(invoice.client_id.in_(bindparam("clients", expanding=True)))
     numbered = select(func.count()).where(invoice.number.in_(bindparam("numbers", expanding=True))).scalar_subquery()
-    return select(counted, select(func.count()).select_from(theirs).scalar_subquery(), numbered)
+    return select(select(func.count()).select_from(theirs.limit(limit).subquery()).scalar_subquery(), numbered)
 
 
 def conditions(shape: Shape) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if shape.is_few:
-        found.append(invoice.id.in_(_hits(shape.words, shape.dialect)))
+        found.append(hits(bindparam("clients", expanding=True)))
     elif any(shape.words):
         by_number = invoice.number.in_(bindparam("numbers", expanding=True))
-        by_name = client_search.holds(terms_like(shape.words), invoice.client_id)
+        by_name = client_search.holds(_terms_like(shape.words), invoice.client_id)
         found.append(or_(by_number, by_name) if shape.is_number else by_name)
     found += {
         "open": [IS_OPEN],
@@ -235,12 +236,12 @@ def _is_rare(deployment: str) -> bool:
     """Whether at most `CAP` invoices stand like that in their ledger. Those in it, or meant for none, never are."""
     if deployment in ("", "off", "created"):
         return False
-    return (db.session.scalar(_standing_probe(deployment)) or 0) <= CAP
+    return (db.session.scalar(_standing_probe(deployment, CAP + 1)) or 0) <= CAP
 
 
 @lru_cache(maxsize=8)
-def _standing_probe(deployment: str) -> Statement:
-    return select(func.count()).select_from(_of_states(_states(deployment)).limit(CAP + 1).subquery())
+def _standing_probe(deployment: str, limit: int) -> Statement:
+    return select(func.count()).select_from(_of_states(_states(deployment)).limit(limit).subquery())
 
 
 def _states(deployment: str) -> list[str]:

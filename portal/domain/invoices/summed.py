@@ -16,19 +16,18 @@ from sqlalchemy import BigInteger, ColumnElement, Date, bindparam, func, literal
 from sqlalchemy.exc import OperationalError
 
 from portal.db import ExactDecimal, db
-from portal.domain import client_search
 from portal.domain.invoices.listed import (
     CAP,
     IS_OPEN,
     Page,
     Shape,
     Statement,
+    asked,
+    clients_like,
     conditions,
+    hits,
     invoice,
     page_of,
-    shape_of,
-    terms_like,
-    values_of,
 )
 from portal.domain.invoices.view import Filters, Key
 
@@ -52,23 +51,23 @@ class Totals:
 
 def shown(view: Filters, after: Key | None = None, *, as_of: date) -> tuple[Page, Totals]:
     """One page of a view, and the totals that stand above it."""
-    shape = shape_of(view)
-    return page_of(view, shape, after, as_of=as_of), _totals(shape, values_of(view, as_of))
+    shape, values = asked(view, as_of)
+    return page_of(view, shape, values, after, as_of=as_of), _totals(shape, values)
 
 
 def count(view: Filters, *, as_of: date) -> int:
     """How many invoices a view holds; it stops at one more than `CAP`."""
-    return _count(shape_of(view), values_of(view, as_of))
+    return _count(*asked(view, as_of))
 
 
 def totals(view: Filters, *, as_of: date) -> Totals:
     """How many invoices a view holds, and what they come to if these are not very many."""
-    return _totals(shape_of(view), values_of(view, as_of))
+    return _totals(*asked(view, as_of))
 
 
 def sums(view: Filters, *, as_of: date) -> tuple[Sum, ...]:
     """What a view comes to, however many invoices it holds: for an answer of its own, never on the way of a page."""
-    shape, values = shape_of(view), values_of(view, as_of)
+    shape, values = asked(view, as_of)
     whole, left = _sums(shape, values, is_open=False), _sums(shape, values, is_open=True)
     if shape.standing == "paid":  # all that is not voided, without what is open: both have an index to add them up from
         without = {currency: held[0] for currency, held in left.items()}
@@ -79,28 +78,30 @@ def sums(view: Filters, *, as_of: date) -> tuple[Sum, ...]:
 
 
 def _totals(shape: Shape, values: dict[str, Any]) -> Totals:
-    found = _count(shape, values)
+    if not (shape.is_few or shape.is_rare):  # few of the others may be in a view, too; it takes no walk to know
+        found = _count(shape, values)
+        if found > CAP or not found:
+            return Totals(found, None if found else ())
+    rows = db.session.execute(_few_sums_statement(shape, CAP + 1), values).all()
+    found = sum(row[1] for row in rows)
     if found > CAP:
         return Totals(found, None)
-    if not found:
-        return Totals(0, ())
-    rows = db.session.execute(_few_sums_statement(shape), values).all()
-    joined = ((row[0], [_joined(*pair) for pair in zip(row[1::2], row[2::2], strict=True)]) for row in rows)
+    joined = ((row[0], [_joined(*pair) for pair in zip(row[2::2], row[3::2], strict=True)]) for row in rows)
     return Totals(found, tuple(Sum(currency, *held) for currency, held in sorted(joined)))
 
 
 def _count(shape: Shape, values: dict[str, Any]) -> int:
-    return db.session.scalar(_count_statement(shape), values) or 0
+    return db.session.scalar(_count_statement(shape, CAP + 1), values) or 0
 
 
 @lru_cache(maxsize=512)
-def _count_statement(shape: Shape) -> Statement:
-    return select(func.count()).select_from(select(invoice.id).where(*_gathered(shape)).limit(CAP + 1).subquery())
+def _count_statement(shape: Shape, limit: int) -> Statement:
+    return select(func.count()).select_from(select(invoice.id).where(*_gathered(shape)).limit(limit).subquery())
 
 
 @lru_cache(maxsize=512)
-def _few_sums_statement(shape: Shape) -> Statement:
-    """By currency, of no more than `CAP` invoices: the total, what is left, and what of that is overdue; in parts."""
+def _few_sums_statement(shape: Shape, limit: int) -> Statement:
+    """By currency, of so many at most: how many, the total, what is left, what of that is late; amounts in parts."""
     total, paid = (type_coerce(one, BigInteger) for one in (invoice.total, invoice.paid))
     chosen = (
         select(
@@ -108,12 +109,12 @@ def _few_sums_statement(shape: Shape) -> Statement:
             invoice.due_on,
         )
         .where(*_gathered(shape))
-        .limit(CAP + 1)
+        .limit(limit)
         .subquery()
         .c
     )  # fmt: skip
     is_late = chosen.is_open & (chosen.due_on < bindparam("as_of", type_=Date))
-    columns: list[ColumnElement[Any]] = [chosen.currency]
+    columns: list[ColumnElement[Any]] = [chosen.currency, func.count()]
     for amount, which in ((chosen.total, None), (chosen.left, chosen.is_open), (chosen.left, is_late)):
         for part in (amount // PARTS, amount % PARTS):
             columns.append(func.sum(part) if which is None else func.sum(part).filter(which))
@@ -158,11 +159,9 @@ def _gathered(shape: Shape) -> list[ColumnElement[bool]]:
     """As `conditions`; of words that very many answer to, the clients are looked up once instead of each by itself."""
     if not any(shape.words) or shape.is_few:
         return conditions(shape)
-    if shape.is_number:
-        return conditions(replace(shape, is_few=True))
-    search = client_search.hit_conditions(terms_like(shape.words), shape.dialect)
-    clients = select(client_search.SEARCH.c.rowid).where(*search)
-    return [invoice.client_id.in_(clients), *conditions(replace(shape, words=(0, 0, 0)))]
+    clients = clients_like(shape.words, shape.dialect)
+    theirs = hits(clients) if shape.is_number else invoice.client_id.in_(clients)
+    return [theirs, *conditions(replace(shape, words=(0, 0, 0)))]
 
 
 PARTS = literal_column("100000000", BigInteger)

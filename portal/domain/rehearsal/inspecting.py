@@ -113,8 +113,8 @@ class Inspector:
         place, app = (who.id, books.connection.id), books.mapping.app
         link = self._links.get(place)
         if link is not None and link.state == LinkState.BROKEN:
-            why = link.broken_why or "its record cannot be used"
-            yield Problem("customer_gone", f"The link of {who.name} to {app} is broken: {why.rstrip('.')}.", "client", who.id)
+            why = (link.broken_why or "its record cannot be used").rstrip(".")
+            yield Problem("customer_gone", f"The link of {who.name} to {app} is broken: {why}.", "client", who.id)
         elif link is None and (reason := self._asked.get(place)):
             text = f"It is not settled which customer of {app} {who.name} is: {reason.rstrip('.')}."
             yield Problem("customer", text, "client", who.id)
