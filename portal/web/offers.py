@@ -158,7 +158,10 @@ def _sum(part: Part, currency: str) -> Sum:
     title, means = TITLES.get(part.when, ""), MEANS.get(part.when, "")
     if part.when == When.RECURRING:
         title = cadence(part.every, part.cadence).capitalize()
-        means = "Invoiced by itself, first on the day each service begins, until one of us ends it or it has come as often as agreed."
+        means = (
+            "Invoiced by itself, first on the day each service begins, until one of us ends it or it has come as often "
+            "as agreed."
+        )
     taxes = [(name or "Tax", formats.money(tax, currency)) for name, tax in part.taxes]
     return Sum(title, means, formats.money(part.net, currency), taxes, _total(part, currency), part.is_open)
 

@@ -254,7 +254,8 @@ def _of_states(states: list[str]) -> Select[Any]:
     from portal.domain.deliveries.models import Delivery
 
     delivery = Delivery.__table__.c
-    return select(delivery.invoice_id).where(delivery.state.in_(states), delivery.invoice_id.is_not(None))
+    known = [literal_column(f"'{state}'", Text) for state in states]  # PostgreSQL has to see how rare they are
+    return select(delivery.invoice_id).where(delivery.state.in_(known), delivery.invoice_id.is_not(None))
 
 
 def _deployed(shape: Shape) -> list[ColumnElement[bool]]:
@@ -277,7 +278,7 @@ def _page_statement(shape: Shape) -> Statement:
         place, last = PLACE[shape.sort], bindparam("key", type_=PLACE[shape.sort].type)
         here, there = tuple_(place, invoice.id), tuple_(last, bindparam("key_id", type_=Integer))
         query = query.where(here > there if shape.forwards else here < there)
-    chosen = _ordered(query, shape).limit(shape.size + 1).subquery("chosen")
+    chosen = _ordered(query, shape).limit(literal_column(str(shape.size + 1), Integer)).subquery("chosen")
     columns = (
         invoice.id, invoice.number, invoice.client_id, invoice.client_name, invoice.issued_on, invoice.due_on,
         invoice.currency, invoice.total, invoice.paid, type_coerce(invoice.source, Text).label("source"),

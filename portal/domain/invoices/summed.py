@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Date, bindparam, func, literal_column, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Date, Integer, bindparam, func, literal_column, select, type_coerce
 from sqlalchemy.exc import OperationalError
 
 from portal.db import ExactDecimal, db
@@ -96,7 +96,9 @@ def _count(shape: Shape, values: dict[str, Any]) -> int:
 
 @lru_cache(maxsize=512)
 def _count_statement(shape: Shape, limit: int) -> Statement:
-    return select(func.count()).select_from(select(invoice.id).where(*_gathered(shape)).limit(limit).subquery())
+    return select(func.count()).select_from(
+        select(invoice.id).where(*_gathered(shape)).limit(literal_column(str(limit), Integer)).subquery()
+    )
 
 
 @lru_cache(maxsize=512)
@@ -109,7 +111,7 @@ def _few_sums_statement(shape: Shape, limit: int) -> Statement:
             invoice.due_on,
         )
         .where(*_gathered(shape))
-        .limit(limit)
+        .limit(literal_column(str(limit), Integer))
         .subquery()
         .c
     )  # fmt: skip

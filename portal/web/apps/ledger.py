@@ -204,9 +204,13 @@ def _values(here: Here, form: InvoiceSettingsForm, hooks: WebhookForm | None = N
 
 def _tax_row(rate: library.TaxRate, known: list[LedgerEntry], chosen: str) -> tuple[Any, str, list[Any], bool]:
     """A rate, what it is mapped to (or what suggests itself), the choices, and whether that is only a suggestion."""
-    usable = [one for one in known if one.kind == "tax" and one.is_active and one.fits]
+    fitting = [
+        one for one in known
+        if one.kind == "tax" and (one.percent in (None, rate.percent) or one.remote_id == chosen)
+    ]  # fmt: skip
+    usable = [one for one in fitting if one.is_active and one.fits]
     suggested = None if chosen else ledgers.suggestion(rate, usable)
-    offered = _offered(known, "tax", chosen, "not mapped")
+    offered = _offered(fitting, "tax", chosen, "not mapped")
     return rate, chosen or (suggested.remote_id if suggested else ""), offered, suggested is not None
 
 
