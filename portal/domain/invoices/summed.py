@@ -96,9 +96,8 @@ def _count(shape: Shape, values: dict[str, Any]) -> int:
 
 @lru_cache(maxsize=512)
 def _count_statement(shape: Shape, limit: int) -> Statement:
-    return select(func.count()).select_from(
-        select(invoice.id).where(*_gathered(shape)).limit(literal_column(str(limit), Integer)).subquery()
-    )
+    found = select(invoice.id).where(*_gathered(shape)).limit(literal_column(str(limit), Integer))
+    return select(func.count()).select_from(found.subquery())
 
 
 @lru_cache(maxsize=512)

@@ -176,7 +176,8 @@ def readiness(connection: Connection) -> list[str]:
     if ledger is None:
         return []
     if settings.lists_read_at is None:
-        return [f"The lists of {connections.label(connection)} have not been read yet. That takes a minute; look again, or read them anew."]
+        app = connections.label(connection)
+        return [f"The lists of {app} have not been read yet. That takes a minute; look again, or read them anew."]
     missing = []
     used = {one.kind + one.remote_id for one in all_entries(connection) if one.is_active and one.fits}
     if ledger.target + settings.default_target not in used:
