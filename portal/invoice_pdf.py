@@ -25,6 +25,7 @@ from fpdf.fonts import FontFace, TTFFont
 
 from portal.domain import money
 from portal.domain.invoices import PdfFacts, PrintedLine
+from portal.domain.text import several
 
 FONTS = Path(__file__).resolve().parent.parent / "static" / "vendor"
 FAMILY = {"": "noto-sans.ttf", "B": "noto-sans-bold.ttf"}
@@ -210,7 +211,7 @@ class _Paper(FPDF):
             percent = f"{self.written.number(line.discount_percent)} %, " if line.discount_percent else ""
             said.append(f"Less {percent}{off}")
         said.append(self.clean(line.description, LONGEST["description"], MOST_LINES))
-        unit = f" {self.clean(line.unit, 20)}" if line.unit else ""
+        unit = f" {self.clean(line.unit if line.quantity == 1 else several(line.unit), 20)}" if line.unit else ""
         tax = [f"{self.written.number(line.tax_percent)} %" if line.tax_name or line.tax_percent else "–"]
         words = "\n".join(part for part in said if part)
         return [

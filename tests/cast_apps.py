@@ -38,7 +38,7 @@ def make_app(**changes: Any) -> AppInfo:
     """Have another app on offer, beside those there are."""
     info = replace(LEDGER, **changes)
     integrations.APPS[info.slug] = SimpleNamespace(info=info)  # type: ignore[assignment]  # screens ask for no more
-    ways.register(integrations._ways(info))
+    ways.register(integrations._ways(SimpleNamespace(info=info)))  # type: ignore[arg-type]  # all it looks at
     return info
 
 

@@ -78,3 +78,10 @@ def difference(one: str, other: str) -> str:
 
 def _letters(name: str) -> str:
     return re.sub(r"[\W_]", "", fold(name))
+
+
+def several(one: str) -> str:
+    """The English plural of a word: employees, companies, boxes."""
+    if one.endswith("y") and one[-2:-1] not in "aeiou":
+        return one[:-1] + "ies"
+    return one + ("es" if one.endswith(("s", "x", "ch", "sh")) else "s")

@@ -82,7 +82,9 @@ def _handle(connection_id: int, kind: str, remote_id: str, ids: list[int], now: 
 
 def _end(ids: list[int], outcome: str, now: datetime) -> None:
     db.session.execute(
-        update(WebhookEvent).where(WebhookEvent.id.in_(ids)).values(handled_at=now, outcome=outcome[:200])
+        update(WebhookEvent)
+        .where(WebhookEvent.id.in_(ids), WebhookEvent.handled_at.is_(None))  # another worker may have been quicker
+        .values(handled_at=now, outcome=outcome[:200])
     )
     db.session.commit()
 

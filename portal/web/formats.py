@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from portal.domain import home as overview
 from portal.domain import people
 from portal.domain.records import Address
+from portal.domain.text import several
 
 NOTHING = "–"
 TIME = Markup('<time datetime="{}" title="{}">{}</time>')
@@ -157,7 +158,7 @@ def count_capped(figure: int, cap: int = LIST_CAP) -> str:
 
 def plural(figure: int | Decimal, one: str, many: str | None = None) -> str:
     """'1 client', '1,204 clients'; `many` where adding an s is not enough."""
-    return f"{number(figure)} {one if figure == 1 else many or _several(one)}"
+    return f"{number(figure)} {one if figure == 1 else many or several(one)}"
 
 
 def value(held: Any) -> str:
@@ -187,12 +188,6 @@ def initials(name: str) -> str:
     if not words:
         return "?"
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
-
-
-def _several(one: str) -> str:
-    if one.endswith("y") and one[-2:-1] not in "aeiou":
-        return one[:-1] + "ies"
-    return one + ("es" if one.endswith(("s", "x", "ch", "sh")) else "s")
 
 
 def _plain(text: str) -> str:

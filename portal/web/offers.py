@@ -159,9 +159,11 @@ def _sum(part: Part, currency: str) -> Sum:
     if part.when == When.RECURRING:
         title = cadence(part.every, part.cadence).capitalize()
         means = (
-            "Invoiced by itself, first on the day each service begins, until one of us ends it or it has come as often "
-            "as agreed."
+            "Invoiced by itself from the day each service begins, until one of us ends it or it has come as often as "
+            "agreed."
         )
+    if part.has_first_times:
+        means = "Invoiced at once, the first time of what recurs from then on among it."
     taxes = [(name or "Tax", formats.money(tax, currency)) for name, tax in part.taxes]
     return Sum(title, means, formats.money(part.net, currency), taxes, _total(part, currency), part.is_open)
 

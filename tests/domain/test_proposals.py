@@ -236,7 +236,7 @@ def test_the_figures_say_what_is_paid_when() -> None:
         (one.when.value, one.every): (one.net, one.total, one.total_to) for one in proposals.parts(content, Choice())
     }
     assert found == {
-        ("at_once", 0): (Decimal("750.00"), Decimal("862.50"), None),
+        ("at_once", 0): (Decimal("1033.50"), Decimal("1188.53"), None),  # what recurs is in it for the first time
         ("recurring", 1): (Decimal("58.50"), Decimal("67.28"), None),
         ("recurring", 3): (Decimal("225.00"), Decimal("258.75"), None),
         ("later", 0): (Decimal("600.00"), Decimal("690.00"), None),
@@ -250,6 +250,8 @@ def test_the_schedule_bills_what_the_client_was_shown() -> None:
     offer(proposal, "Set-up", "333.33", quantity=Decimal(3), discount=Decimal("7.77"))
     offer(proposal, "Report", "99.99", discount=Decimal(15), discount_is_percent=True)
     offer(proposal, "Project", "1000.01", billing_type=BillingType.DEPOSIT)
+    offer(proposal, "Books", "250.50", billing_type=BillingType.RECURRING)
+    offer(proposal, "Review", "90", billing_type=BillingType.RECURRING, delay=1)
     put_out(proposal)
     content = proposals.content_of(proposal, "")
     shown = proposals.parts(content, Choice())[0]

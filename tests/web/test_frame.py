@@ -20,9 +20,9 @@ def test_the_tab_says_what_the_page_says_and_whose_portal_it_is(sign_in_as) -> N
 @pytest.mark.parametrize(
     ("role", "entries"),
     [
-        ("admin", ["Home", "Clients", "Matches", "Apps", "Settings"]),
-        ("member", ["Home", "Clients"]),
-        ("support", ["Home", "Clients", "Matches", "Apps"]),
+        ("admin", ["Home", "Clients", "Proposals", "Invoices", "Matches", "Apps", "Library", "Settings"]),
+        ("member", ["Home", "Clients", "Proposals", "Invoices", "Library"]),
+        ("support", ["Home", "Clients", "Proposals", "Invoices", "Matches", "Apps", "Library"]),
     ],
 )
 def test_the_rail_shows_each_role_what_it_may_open(sign_in_as, role: str, entries: list[str]) -> None:

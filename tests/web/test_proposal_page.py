@@ -66,7 +66,7 @@ def test_the_page_says_who_offers_what_to_whom_and_what_it_costs_with_tax(story,
     assert page.h1 == "Accounts 2027"
     assert "Proposal PROP-1 for Acme Corp" in page.text
     assert "Open for acceptance until 3 Dec 2026." in page.text
-    assert "When you accept Before tax $500.00 GST 15 % $75.00 Total $575.00" in page.text
+    assert "When you accept Before tax $800.00 GST 15 % $120.00 Total $920.00" in page.text
     assert "Every month Before tax $300.00 GST 15 % $45.00 Total $345.00" in page.text
     assert "We keep your papers for seven years." in page.text
     assert "office@marlow.example" in page.text
@@ -137,7 +137,7 @@ def test_a_page_that_has_become_old_is_shown_anew_instead_of_being_accepted(stor
     page = old.submit("Accept proposal", name="Aroha Ngata", agreed="yes")
     assert page.status == 409
     assert "Please look once more before you accept" in page.text
-    assert "$690.00" in page.text
+    assert "$1,035.00" in page.text
     page = page.submit("Accept proposal", agreed="yes")
     assert page.h1 == "Thank you, Aroha Ngata"
 
@@ -147,11 +147,11 @@ def test_another_choice_than_the_one_shown_is_asked_about_first(story, browser) 
         proposal_id, link = put_out()
         add_choices(proposal_id)
     page = browser.get(link)
-    assert "Plus $775.00 when you accept $345.00 every month" in page.text
-    assert "Basic $575.00 when you accept" in page.text
+    assert "Plus $1,120.00 when you accept $345.00 every month" in page.text
+    assert "Basic $920.00 when you accept" in page.text
     changed = page.submit("Accept proposal", name="Aroha Ngata", agreed="yes", option="2")
     assert changed.status == 409
-    assert "Before tax $700.00" in changed.text
+    assert "Before tax $1,000.00" in changed.text
     taken = changed.submit("Accept proposal", agreed="yes")
     assert taken.h1 == "Thank you, Aroha Ngata"
     assert "Full accounts" in taken.text and "Payroll" not in taken.text
@@ -163,7 +163,7 @@ def test_the_totals_of_a_choice_are_shown_without_accepting_anything(story, brow
         add_choices(proposal_id)
         payroll = proposals.get(proposal_id).lines[-1].id
     page = browser.post(f"{link}/choice", option="2", take=str(payroll), name="Aroha")
-    assert "Before tax $740.00" in page.text
+    assert "Before tax $1,040.00" in page.text
     assert page.find("//input[@name='option'][@value='2']").get("checked") is not None
     assert "Aroha" not in page.response.request.url
     with story():

@@ -273,8 +273,8 @@ def test_markup_in_names_stays_text(sign_in_as) -> None:
 
 
 def _filled(rule) -> str:
-    """The address of a rule with 1 for every id."""
-    _domain, url = rule.build(
-        {name: rule._converters[name].to_python("1") for name in rule.arguments}, append_unknown=False
-    )
+    """The address of a rule with 1 for every id, and the first of what can be chosen."""
+    chosen = {name: sorted(getattr(held, "items", None) or ["1"])[0] for name, held in rule._converters.items()}
+    values = {name: rule._converters[name].to_python(chosen[name]) for name in rule.arguments}
+    _domain, url = rule.build(values, append_unknown=False)
     return url

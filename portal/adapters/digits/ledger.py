@@ -39,7 +39,7 @@ SETTLES = timedelta(minutes=5)
 LEDGER = LedgerInfo(
     invoice_batch=wire.MOST,
     payment_batch=wire.MOST,
-    look_up_batch=10,
+    look_up_batch=500,
     rounding=Rounding.EACH_LINE,
     lists=(ListKind.ACCOUNT, ListKind.PAY_INTO),
     line_goes_to=ListKind.ACCOUNT,
@@ -70,6 +70,7 @@ REMEMBERED = 20_000  # marks
 TRAILING = timedelta(days=35)  # a late change of an older entry is not told, so these are read again
 LOOKED_BACK = timedelta(days=400)
 WINDOW = timedelta(days=31)
+SINGLY = 5  # so many invoices are looked for one by one
 SECOND = timedelta(seconds=1)
 ASSETS = {"categoryTypes": ["Assets"]}  # what is owed is among them
 Item = TypeVar("Item", InvoiceOut, PaymentOut)
@@ -107,14 +108,16 @@ class Books:
         return [outcomes[one.mark] or _paid(one) for one in payments]
 
     def find_invoices(self, session: Session, numbers: Sequence[str], marks: Sequence[str]) -> list[LedgerInvoice]:
-        """Ours alone: entries do not tell the numbers of others. A call for each mark, and each number not found."""
-        found = self._search(session, [one for one in marks if one])
+        """Ours alone: entries do not tell the numbers of others. A few are searched for, a call each; for many, all
+        entries are read first, unless that takes more calls."""
+        sought, found = [one for one in marks if one], Found()
+        is_read = len(sought) > SINGLY and self._read_through(session, sought, found)
+        self._search(session, [] if is_read else [one for one in sought if one not in found.ours], found)
         told = {one.number for one in map(found.invoice, found.ours) if one}
         for mark in marks:
             if mark not in found.ours:
                 self._sent.looked(mark)
-        if missing := [one for one in numbers if one and one not in told]:
-            self._search(session, missing, found)
+        self._search(session, [] if is_read else [one for one in numbers if one and one not in told], found)
         every = [one for one in map(found.invoice, found.ours) if one]
         return [one for one in every if one.mark in marks or one.number in numbers]
 
@@ -151,8 +154,6 @@ class Books:
     def read_events(self, headers: Mapping[str, str], body: bytes, secret: str) -> list[LedgerEvent]:
         return events.read(headers, body, secret, self._now())
 
-    # Reading
-
     def _filters(self, after: datetime, before: datetime | None) -> dict[str, object]:
         """From a midnight on, and until another. Digits' first bound is exclusive, its last inclusive."""
         made: dict[str, object] = {**ASSETS, "occurredAfter": _moment(after - SECOND)}
@@ -179,6 +180,18 @@ class Books:
                 found.take(raw)
         return found
 
+    def _read_through(self, session: Session, marks: Sequence[str], found: Found) -> bool:
+        """Read entries until none is left or every mark was met; False: as many pages as marks did not do."""
+        since = _midnight(session.by_vendor_clock(self._now()) - LOOKED_BACK)
+        entries = calls.query(session, {**ASSETS, "occurredAfter": _moment(since - SECOND)})
+        for count, raw in enumerate(entries, start=1):
+            found.take(raw)
+            if count % wire.MOST == 0 and all(one in found.ours for one in marks):
+                return True
+            if count >= len(marks) * wire.MOST:
+                return False
+        return True
+
     def _take_all(self, found: Found, session: Session, term: str) -> bool:
         """Whether entries came that were not asked for."""
         is_more = False
@@ -186,8 +199,6 @@ class Books:
             found.take(raw)
             is_more = is_more or term.lower() not in str(raw).lower()
         return is_more
-
-    # Writing
 
     def _write(
         self, session: Session, items: Sequence[Any], categories: set[str],

@@ -15,6 +15,7 @@ from typing import Any
 from portal.domain import billing, money
 from portal.domain.library.models import BillingType, PriceType
 from portal.domain.proposals.content import Choice, Content, taken_lines
+from portal.domain.proposals.models import Starts
 from portal.domain.records import TaxMode
 
 Line = dict[str, Any]
@@ -49,6 +50,7 @@ class Part:
     """What is to be paid at one occasion. `every` and `cadence` are set for what recurs.
 
     `is_open`: it can become more (a minimum price, an estimate by hours); `total_to`: but not more than that.
+    `has_first_times`: what recurs is in it for the first time.
     """
 
     when: When
@@ -60,6 +62,7 @@ class Part:
     cadence: str = ""
     is_open: bool = False
     total_to: Decimal | None = None
+    has_first_times: bool = False
 
     @property
     def total(self) -> Decimal:
@@ -75,6 +78,7 @@ class _Open:
     names: list[str] = field(default_factory=list)
     is_open: bool = False
     has_range: bool = False
+    has_first_times: bool = False
 
 
 def parts(content: Content, choice: Choice) -> list[Part]:
@@ -92,7 +96,7 @@ def parts(content: Content, choice: Choice) -> list[Part]:
             Part(
                 order[key[0]], sums.net, sums.tax, tuple(one.names),
                 tuple((rate.rate, rate.tax) for rate in sums.rates if rate.tax), key[1], key[2],
-                is_open=one.is_open, total_to=most,
+                is_open=one.is_open, total_to=most, has_first_times=one.has_first_times,
             )
         )  # fmt: skip
     return found
@@ -110,6 +114,14 @@ def figure(line: Line, content: Content) -> LineFigure:
     if line["billing_type"] == BillingType.DEPOSIT:
         deposit = _deposit(line, total.net, currency)
     return LineFigure(total.net, total.tax, money.rounded(one.discount, currency), to, deposit)
+
+
+def begins_at_acceptance(line: Line, content: Content) -> bool:
+    """Whether a recurring service is billed for the first time with the acceptance, whenever that is."""
+    if line["delay"]:
+        return False
+    starts = line["starts"]
+    return bool(starts == Starts.ACCEPTANCE or (starts == Starts.PROPOSAL_START and content["starts_on"] is None))
 
 
 def shortest(found: Iterable[Part]) -> Part | None:
@@ -142,6 +154,10 @@ def _put(held: dict[tuple[int, int, str], _Open], content: Content, line: Line) 
     one = _into(held, (list(When).index(when), *cadence), whole, most, line["name"])
     one.has_range = one.has_range or has_range
     one.is_open = one.is_open or line["price_type"] == PriceType.MINIMUM or (when == When.ESTIMATE and not has_range)
+    if when == When.RECURRING and begins_at_acceptance(line, content):
+        first = _into(held, (list(When).index(When.AT_ONCE), 0, ""), whole, most, f"{line['name']}, first time")
+        first.has_first_times = True
+        first.has_range, first.is_open = first.has_range or has_range, first.is_open or one.is_open
 
 
 def _into(

@@ -62,6 +62,9 @@ def _begin(here: Here, kind: RunKind, *, full: bool = False) -> Response:
         receivables.refresh_soon(connection.id)
     if kind == RunKind.PREVIEW and run_kind == RunKind.PREVIEW:
         return done(message, "apps.preview", tone="info", connection_id=connection.id, run_id=run_id)
+    if invoice_id := request.form.get("invoice", 0, type=int):  # pressed where an invoice waits for its customer
+        said = message or f"{here.app.name} is being read. If the client is found there, the invoice goes by itself."
+        return done(said, "invoices.page", tone="info", invoice_id=invoice_id)
     return done(message, "apps.panel", tone="info", connection_id=connection.id)
 
 
