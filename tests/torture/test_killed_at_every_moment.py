@@ -28,7 +28,7 @@ from tests.torture.killing import Ended, Killers
 
 FULL = os.environ.get("TORTURE") in ("full", "all")
 ALL = os.environ.get("TORTURE") == "all"
-FEW = 4  # moments of a story that an ordinary run tries
+FEW = 3  # moments of a story that an ordinary run tries
 MOST = 900
 
 Worlds = Callable[..., AbstractContextManager[World]]
