@@ -105,12 +105,7 @@ def _accounts(app: str) -> dict[str, Connection]:
 
 def _store(app: str, event: LedgerEvent, connection: Connection | None, now: datetime) -> bool:
     """Whether it is new. What is none of ours is kept too, handled with the reason, so that it can be seen (row 49)."""
-    known = db.session.execute(
-        update(WebhookEvent)
-        .where(WebhookEvent.app == app, WebhookEvent.event_id == event.event_id)
-        .values(times=WebhookEvent.times + 1)
-    )
-    if known.rowcount:  # type: ignore[attr-defined]  # an UPDATE's result has a rowcount
+    if _count_again(app, event):
         return False
     why = ""
     if connection is None:
@@ -126,5 +121,16 @@ def _store(app: str, event: LedgerEvent, connection: Connection | None, now: dat
         with db.session.begin_nested():
             db.session.add(row)
     except IntegrityError:  # the same event, sent to us twice at once
+        _count_again(app, event)
         return False
     return not why
+
+
+def _count_again(app: str, event: LedgerEvent) -> bool:
+    """Whether this event had come before; then it is counted."""
+    known = db.session.execute(
+        update(WebhookEvent)
+        .where(WebhookEvent.app == app, WebhookEvent.event_id == event.event_id)
+        .values(times=WebhookEvent.times + 1)
+    )
+    return bool(known.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has a rowcount

@@ -6,6 +6,7 @@ from the indexes kept for them, by whoever asks for just these: no page waits fo
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -124,8 +125,9 @@ def _few_sums_statement(shape: Shape, limit: int) -> Statement:
 
 def _sums(shape: Shape, values: dict[str, Any], *, is_open: bool) -> dict[str, list[Decimal]]:
     """By currency: of everything the total, of what is open its total, what is left and what of that is overdue."""
+    savepoint = db.session.begin_nested() if shape.dialect == "sqlite" else nullcontext()
     try:
-        with db.session.begin_nested():
+        with savepoint:
             rows = db.session.execute(_sum_statement(shape, is_open, False), values).all()
     except OperationalError:  # SQLite adds whole amounts up to nine million million million
         rows = db.session.execute(_sum_statement(shape, is_open, True), values).all()
