@@ -154,7 +154,7 @@ def test_a_customer_spelled_with_other_capitals_is_told_settled_and_billed_once(
     panel = (page.locator(".story form").first.get_attribute("action") or "").removesuffix("/runs")
     visitor.press("Sync now", page.locator(".story"))
     visitor.is_told(re.compile("QuickBooks is being read"))
-    page.goto(panel)
+    visitor.open(panel)
     expect(page.locator("#run-progress .flash")).to_contain_text("Sync finished after", timeout=120_000)
 
     page.goto(invoice)
