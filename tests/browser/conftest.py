@@ -28,14 +28,21 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-dev-shm-usage",
 ]  # fmt: skip
-TURN = {"test_first_import.py": 0, "test_ledgers.py": 2, "test_money.py": 3, "test_lost_access.py": 4}
+TURN = {
+    "test_first_import.py": 0,
+    "test_proposals.py": 0.5,
+    "test_ledgers.py": 2,
+    "test_money.py": 3,
+    "test_lost_access.py": 4,
+}
 EMAILS = {role: email for _name, email, role in facts.PEOPLE}
 
 expect.set_options(timeout=20_000)  # of patience with a busy machine; nothing waits longer than it has to
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first import finds the portal as it was founded; losing access comes when nobody else needs it."""
+    """The first import finds the portal as it was founded; proposals come before sessions are ended; losing access
+    comes when nobody else needs it."""
     ours = [item for item in items if item.path.is_relative_to(HERE)]
     for item in ours:
         item.add_marker("browser")

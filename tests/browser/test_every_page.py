@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.visitor import Visitor
 
-FILES = re.compile(r"\.(csv|svg)$|/export$")
+FILES = re.compile(r"\.(csv|pdf|svg)$|/export$")
 # Pages no link leads to from where an admin stands.
 BESIDES = ("/account/password", "/sign-in", "/apps/xpm/accounts")
 
