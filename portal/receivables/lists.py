@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from portal import integrations
 from portal.adapters.base import AdapterError, NeedsReconnect, Session
 from portal.db import db
-from portal.domain import connections, ledgers
+from portal.domain import connections, deliveries, ledgers
 from portal.domain.activity import Actor, Origin
 from portal.domain.apps import Connection
 from portal.sync.breaking_off import note_lost
@@ -41,7 +41,8 @@ def read_lists(connection_id: int, now: datetime, session: Session | None = None
         db.session.commit()
         return error.message
     connection = _again(connection_id)
-    ledgers.keep(connection, told, now=now)
+    if ledgers.keep(connection, told, now=now):
+        deliveries.wake(connection, now=now)  # an account or a rate may be usable again
     db.session.commit()
     return ""
 

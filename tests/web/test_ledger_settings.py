@@ -11,8 +11,11 @@ from portal import integrations, receivables
 from portal.adapters.ledger import WebhookRefused
 from portal.domain import library
 from portal.domain.activity import SYSTEM, Activity, sentence
+from portal.domain.deliveries import Delivery, DeliveryState
 from portal.domain.ledgers import LedgerEntry, LedgerSettings, ServiceTarget, TaxMapping
-from tests.cast import now
+from portal.domain.records import LedgerLists, ListEntry, ListKind
+from tests.cast import make_client, now
+from tests.cast_deliveries import bill
 from tests.pretend_ledger import LedgerAccount, pretend_ledger
 from tests.reading import Browser
 
@@ -129,6 +132,38 @@ def test_lists_are_read_anew_when_somebody_asks(alice: Browser, books, story, mo
     assert alice.post(address(books, "list-readings")).said == (
         "The lists of Ledger could not be read: It is down. What was read before still holds."
     )
+
+
+class TestWhatWaitedIsTriedAgain:
+    """An invoice that asked for a mapping goes by itself once there may be one."""
+
+    @pytest.fixture
+    def asking(self, story, books) -> int:
+        with story():
+            row = bill(make_client("Acme Corp"), books.connection)
+            row.state, row.cause, row.reason = DeliveryState.ASKS, "account_not_valid", "No sales account is chosen."
+            return row.id
+
+    def state(self, story, delivery_id: int) -> DeliveryState:
+        with story() as session:
+            return session.get(Delivery, delivery_id).state
+
+    def test_by_choosing_the_default(self, alice: Browser, books, story, asking: int) -> None:
+        alice.get(address(books)).submit("Save", due_days="14")
+        assert self.state(story, asking) == DeliveryState.ASKS
+        alice.get(address(books)).submit("Save", default_target="260")
+        assert self.state(story, asking) == DeliveryState.WAITING
+
+    def test_by_giving_the_service_a_target(self, alice: Browser, books, story, asking: int) -> None:
+        alice.get(address(books)).submit("Save services", **{"target-1": "260"})
+        assert self.state(story, asking) == DeliveryState.WAITING
+
+    def test_by_a_list_that_has_changed_there(self, books, story, asking: int, monkeypatch) -> None:
+        usable = ListEntry(ListKind.ACCOUNT, "477", "Wages", code="477")
+        monkeypatch.setattr(type(books.app), "fetch_lists", lambda app, session: LedgerLists((usable,)))
+        with story():
+            assert receivables.read_lists(books.connection_id, now()) == ""
+        assert self.state(story, asking) == DeliveryState.WAITING
 
 
 def test_a_webhook_key_is_kept_and_never_shown(alice: Browser, books, story) -> None:

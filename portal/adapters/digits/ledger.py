@@ -11,6 +11,7 @@ import hashlib
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -78,7 +79,7 @@ Deal = dict[str, Any]
 Outcomes = dict[str, AdapterError | None]  # by mark; None: it is there
 
 
-class Books:
+class Books(ABC):
     """The part of the adapter that keeps books. `now` is for webhooks alone."""
 
     ledger = LEDGER
@@ -108,8 +109,7 @@ class Books:
         return [outcomes[one.mark] or _paid(one) for one in payments]
 
     def find_invoices(self, session: Session, numbers: Sequence[str], marks: Sequence[str]) -> list[LedgerInvoice]:
-        """Ours alone: entries do not tell the numbers of others. A few are searched for, a call each; for many, all
-        entries are read first, unless that takes more calls."""
+        """Ours alone: others' numbers are not told. A few are searched for singly; for many all is read first."""
         sought, found = [one for one in marks if one], Found()
         is_read = len(sought) > SINGLY and self._read_through(session, sought, found)
         self._search(session, [] if is_read else [one for one in sought if one not in found.ours], found)
@@ -312,8 +312,8 @@ class Books:
                 raise Unavailable(lost.message, status=lost.status, vendor_text=lost.vendor_text) from lost
             self._parties |= {(session.account_id, one) for one in fresh}
 
-    def _party_name(self, session: Session, remote_id: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _party_name(self, session: Session, remote_id: str) -> str: ...
 
 
 class Sent:

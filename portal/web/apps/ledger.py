@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Response, abort, request
@@ -97,6 +98,8 @@ def ledger(connection_id: int) -> Response:
         db.session.rollback()
         form.form_errors.append(str(told))
         return refused("apps/ledger.html", "form", **_values(_ledger_or_404(connection_id), form))
+    if changed:
+        deliveries.wake(connection_id, now=now())  # what a missing default has kept back
     db.session.commit()
     said = "Saved. It holds from the next invoice on." if changed else "Nothing was different, so nothing was changed."
     return done(said, "apps.ledger", connection_id=connection_id)
@@ -107,16 +110,7 @@ def ledger(connection_id: int) -> Response:
 def tax_mappings(connection_id: int) -> Response:
     """Each rate here with its rate there; empty: not mapped."""
     here = _ledger_or_404(connection_id, lock=True)
-    changed = 0
-    try:
-        for rate in library.tax_rates():
-            chosen = request.form.get(f"tax-{rate.id}")
-            if chosen is not None:
-                changed += ledgers.map_tax(here.connection, rate, chosen, by=actor(), now=now())
-    except NotInTheList as told:
-        db.session.rollback()
-        return done(f"{told} Nothing was changed.", "apps.ledger", tone="warn", connection_id=connection_id)
-    return _mapped(connection_id, changed)
+    return _map(here, "tax", library.tax_rates(), ledgers.map_tax)
 
 
 @screen.post("/<int:connection_id>/targets")
@@ -124,16 +118,7 @@ def tax_mappings(connection_id: int) -> Response:
 def targets(connection_id: int) -> Response:
     """Each service with its own account or item there; empty: the default one (AP-07)."""
     here = _ledger_or_404(connection_id, lock=True)
-    changed = 0
-    try:
-        for service in library.every_service():
-            chosen = request.form.get(f"target-{service.id}")
-            if chosen is not None:
-                changed += ledgers.set_target(here.connection, service, chosen, by=actor(), now=now())
-    except NotInTheList as told:
-        db.session.rollback()
-        return done(f"{told} Nothing was changed.", "apps.ledger", tone="warn", connection_id=connection_id)
-    return _mapped(connection_id, changed)
+    return _map(here, "target", library.every_service(), ledgers.set_target)
 
 
 @screen.post("/<int:connection_id>/list-readings")
@@ -164,12 +149,22 @@ def webhook_keys(connection_id: int) -> Response:
     return done(said, "apps.ledger", connection_id=connection_id)
 
 
-def _mapped(connection_id: int, changed: int) -> Response:
+def _map(here: Here, name: str, ours: Iterable[Any], verb: Callable[..., bool]) -> Response:
+    """Give each of ours what was chosen for it, all of them or none; invoices that waited for it are tried again."""
+    connection_id, changed = here.connection.id, 0
+    try:
+        for one in ours:
+            chosen = request.form.get(f"{name}-{one.id}")
+            if chosen is not None:
+                changed += verb(here.connection, one, chosen, by=actor(), now=now())
+    except NotInTheList as told:
+        db.session.rollback()
+        return done(f"{told} Nothing was changed.", "apps.ledger", tone="warn", connection_id=connection_id)
+    if changed:
+        deliveries.wake(connection_id, now=now())
     db.session.commit()
     if not changed:
         return done("Nothing was different, so nothing was changed.", "apps.ledger", connection_id=connection_id)
-    deliveries.wake(connection_id, now=now())
-    db.session.commit()
     return done("Saved. Invoices that waited for it are tried again now.", "apps.ledger", connection_id=connection_id)
 
 
