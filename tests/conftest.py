@@ -106,6 +106,7 @@ def app(_built: tuple[Flask, Callable[[], None]]) -> Flask:
 @pytest.fixture
 def make_app(app: Flask, test_settings: Settings) -> Iterator[Callable[..., Flask]]:
     from app import create_app
+    from portal import integrations
     from portal.db import db
 
     made: list[Flask] = []
@@ -118,6 +119,7 @@ def make_app(app: Flask, test_settings: Settings) -> Iterator[Callable[..., Flas
     for one in made:
         with one.app_context():
             db.engine.dispose()
+    integrations.configure(test_settings)  # wired once a process, so the last portal made has them
 
 
 @pytest.fixture
