@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import uuid4
 
-from portal.domain.records import Quarantined
+from portal.domain.records import Address, Quarantined
 from portal.domain.text import clean, clean_line
 
 RAW_KEPT = 20_000  # characters of a record that could not be understood
@@ -113,3 +113,13 @@ def quarantined(raw: object, id_name: str, name_name: str, reason: str) -> Quara
 def _storable(value: object) -> str:
     text = "" if value is None or isinstance(value, dict | list) else str(value)
     return clean_line(text.encode("utf-8", "replace").decode())[:LONGEST_NAME]
+
+
+def address_stayed(was: Address, wanted: Address, there: Address) -> bool:
+    """Whether something of an address stands there still that is not in the new one."""
+    sent = {one.strip() for one in wanted.street.splitlines()}
+    old = set(was.street.splitlines()) - sent
+    parts = zip(was.parts()[1:], wanted.parts()[1:], there.parts()[1:], strict=True)
+    return not old.isdisjoint(there.street.splitlines()) or any(
+        now and now == before and not asked for before, asked, now in parts
+    )

@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from portal.adapters.base import AdapterError, NotThere, Setting, Tokens, Unavailable
+from portal.adapters.base import AdapterError, AppInfo, NotThere, Setting, Tokens, Unavailable
 from portal.adapters.http import Reply, Request, Transport
 from portal.adapters.http.reply import without_secrets
 from portal.adapters.oauth import OAuth, object_of, origin_of
@@ -103,6 +103,35 @@ class XeroSignIn:
         if reply.status == 404:
             return NotThere("Xero does not know this connection.", status=404, vendor_text=words)
         return self._oauth.refusal(reply, words)
+
+
+class SignsInAtXero:
+    """What an adapter has of signing in, the same for every app whose data stands behind Xero's identity server."""
+
+    info: AppInfo
+    _sign_in: XeroSignIn
+
+    def authorize_url(
+        self, *, client_id: str, state: str, challenge: str, redirect_uri: str, scopes: tuple[str, ...]
+    ) -> str:
+        return self._sign_in.authorize_url(
+            client_id=client_id, state=state, challenge=challenge, redirect_uri=redirect_uri, scopes=scopes
+        )
+
+    def exchange(self, *, client_id: str, client_secret: str, code: str, verifier: str, redirect_uri: str) -> Tokens:
+        return self._sign_in.exchange(
+            client_id=client_id, client_secret=client_secret, code=code, verifier=verifier, redirect_uri=redirect_uri
+        )
+
+    def refresh(self, *, client_id: str, client_secret: str, tokens: Tokens) -> Tokens:
+        return self._sign_in.refresh(client_id=client_id, client_secret=client_secret, tokens=tokens)
+
+    def revoke(self, *, client_id: str, client_secret: str, tokens: Tokens, grant_id: str, is_last: bool) -> bool:
+        self._sign_in.revoke(access_token=tokens.access_token, grant_id=grant_id)
+        return True
+
+    def accounts(self, *, access_token: str, answer: Mapping[str, str]) -> list[AccountRecord]:
+        return self._sign_in.accounts(access_token=access_token, kinds=self.info.account_kinds)
 
 
 def _told(tokens: Tokens) -> Tokens:

@@ -16,7 +16,7 @@ from portal.adapters.quickbooks import queries, reading, sending
 from portal.adapters.quickbooks.bodies import ADDRESSES, changed_values, new_customer
 from portal.adapters.quickbooks.replies import NAME, Plain
 from portal.adapters.quickbooks.sending import Parcel
-from portal.adapters.values import NotUnderstood
+from portal.adapters.values import NotUnderstood, address_stayed
 from portal.domain.records import Address, ClientRecord, NewRecord, RecordChange, RecordState
 from portal.domain.text import BadText
 
@@ -117,23 +117,13 @@ def _not_taken(item: Item, record: ClientRecord) -> Rejected | None:
     """Parts of an old address that stayed beside the new one's, which the vendor's pages leave possible."""
     for name, (was, wanted) in item.replaced.items():
         there: Address = getattr(record, name)
-        if _stayed(was, wanted, there):
+        if address_stayed(was, wanted, there):
             reads = ", ".join(there.lines()).replace("\n", ", ")
             return Rejected(
                 f"{NAME} did not take the {name.replace('_', ' ')} as it was sent: it reads {reads} there now. "
                 f"Correct it in {NAME}.", status=200,
             )  # fmt: skip
     return None
-
-
-def _stayed(was: Address, wanted: Address, there: Address) -> bool:
-    """Whether something of an address stands there still that is not in the new one."""
-    sent = {one.strip() for one in wanted.street.splitlines()}
-    old = set(was.street.splitlines()) - sent
-    parts = zip(was.parts()[1:], wanted.parts()[1:], there.parts()[1:], strict=True)
-    return not old.isdisjoint(there.street.splitlines()) or any(
-        now and now == before and not asked for before, asked, now in parts
-    )
 
 
 def _refusal(item: Item, refusal: Rejected) -> AdapterError:

@@ -17,7 +17,6 @@ from portal.adapters.base import (
     NeedsReconnect,
     Rejected,
     Session,
-    Tokens,
     UnexpectedReply,
 )
 from portal.adapters.http import Dialect, Transport
@@ -25,9 +24,8 @@ from portal.adapters.xero import changing, lookup, paging, reading, writing
 from portal.adapters.xero.invoices import LINKS, WEB, XeroLedger
 from portal.adapters.xero.reading import NAME, Envelope, NothingChanged
 from portal.adapters.xero.writing import ROOT, Outcome
-from portal.adapters.xero_sign_in import SETTINGS, XeroSignIn
+from portal.adapters.xero_sign_in import SETTINGS, SignsInAtXero, XeroSignIn
 from portal.domain.records import (
-    AccountRecord,
     ChoiceList,
     ClientRecord,
     NewRecord,
@@ -102,7 +100,7 @@ CONTACTS = "Contacts"
 TRACKING = "tracking categories"
 
 
-class Xero(XeroLedger):
+class Xero(SignsInAtXero, XeroLedger):
     """One per process. `value` gives the settings named in its info."""
 
     info = INFO
@@ -120,28 +118,6 @@ class Xero(XeroLedger):
             lasting=("AuthorizationUnsuccessful",),
             named=reading.named,
         )
-
-    def authorize_url(
-        self, *, client_id: str, state: str, challenge: str, redirect_uri: str, scopes: tuple[str, ...]
-    ) -> str:
-        return self._sign_in.authorize_url(
-            client_id=client_id, state=state, challenge=challenge, redirect_uri=redirect_uri, scopes=scopes
-        )
-
-    def exchange(self, *, client_id: str, client_secret: str, code: str, verifier: str, redirect_uri: str) -> Tokens:
-        return self._sign_in.exchange(
-            client_id=client_id, client_secret=client_secret, code=code, verifier=verifier, redirect_uri=redirect_uri
-        )
-
-    def refresh(self, *, client_id: str, client_secret: str, tokens: Tokens) -> Tokens:
-        return self._sign_in.refresh(client_id=client_id, client_secret=client_secret, tokens=tokens)
-
-    def revoke(self, *, client_id: str, client_secret: str, tokens: Tokens, grant_id: str, is_last: bool) -> bool:
-        self._sign_in.revoke(access_token=tokens.access_token, grant_id=grant_id)
-        return True
-
-    def accounts(self, *, access_token: str, answer: Mapping[str, str]) -> list[AccountRecord]:
-        return self._sign_in.accounts(access_token=access_token, kinds=INFO.account_kinds)
 
     def fetch_clients(self, session: Session, since: datetime | None) -> Iterator[ClientRecord | Quarantined]:
         """It may raise after some records were given: only an iteration that ends by itself was a whole look."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from portal.adapters.base import Moved, Rejected, Session, UnexpectedReply
-from portal.adapters.values import Raw, items, line
+from portal.adapters.values import Raw, address_stayed, items, line
 from portal.adapters.xero import lookup, reading
 from portal.adapters.xero.reading import NAME, PRIMARY
 from portal.adapters.xero.writing import ADDRESS_PARTS, Item, Outcome, Wanted, address_parts, checked_name
@@ -114,7 +114,7 @@ def _not_taken(fields: dict[str, Any], before: ClientRecord, now: ClientRecord) 
     for field, wanted in fields.items():
         was, there = getattr(before, field), getattr(now, field)
         if field in ADDRESSES:
-            stayed, reads = _stayed(was, wanted, there), ", ".join(there.lines()).replace("\n", ", ")
+            stayed, reads = address_stayed(was, wanted, there), ", ".join(there.lines()).replace("\n", ", ")
         else:
             stayed, reads = field in PHONES and _dialled(wanted) != _dialled(there), there
         if stayed:
@@ -123,16 +123,6 @@ def _not_taken(fields: dict[str, Any], before: ClientRecord, now: ClientRecord) 
                 f"Correct it in {NAME}.", status=200,
             )  # fmt: skip
     return None
-
-
-def _stayed(was: Address, wanted: Address, there: Address) -> bool:
-    """Whether something of an address stands there still that is not in the new one."""
-    sent = {one.strip() for one in wanted.street.splitlines()}
-    old = set(was.street.splitlines()) - sent
-    parts = zip(was.parts()[1:], wanted.parts()[1:], there.parts()[1:], strict=True)
-    return not old.isdisjoint(there.street.splitlines()) or any(
-        now and now == before and not asked for before, asked, now in parts
-    )
 
 
 def _dialled(number: str) -> str:

@@ -5,7 +5,7 @@ The vendor gives no change times and no webhooks; what is known about one client
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -19,17 +19,15 @@ from portal.adapters.base import (
     Rejected,
     Session,
     Setting,
-    Tokens,
     UnexpectedReply,
     Unknown,
 )
 from portal.adapters.http import LONG_LIST, Dialect, Transport
-from portal.adapters.xero_sign_in import SETTINGS, XeroSignIn
+from portal.adapters.xero_sign_in import SETTINGS, SignsInAtXero, XeroSignIn
 from portal.adapters.xpm import jobs, reading, writing
 from portal.adapters.xpm.reading import Form
 from portal.adapters.xpm.xml_form import NAME, Plain
 from portal.domain.records import (
-    AccountRecord,
     ClientRecord,
     JobCategory,
     JobOut,
@@ -111,7 +109,7 @@ INFO = AppInfo(
 CATEGORIES, TEMPLATES = "job categories", "job templates"
 
 
-class Xpm:
+class Xpm(SignsInAtXero):
     """One per process. `value` gives the settings named in its info."""
 
     info = INFO
@@ -129,28 +127,6 @@ class Xpm:
             words=reading.words,
             lasting=(reading.NOT_GRANTED,),
         )
-
-    def authorize_url(
-        self, *, client_id: str, state: str, challenge: str, redirect_uri: str, scopes: tuple[str, ...]
-    ) -> str:
-        return self._sign_in.authorize_url(
-            client_id=client_id, state=state, challenge=challenge, redirect_uri=redirect_uri, scopes=scopes
-        )
-
-    def exchange(self, *, client_id: str, client_secret: str, code: str, verifier: str, redirect_uri: str) -> Tokens:
-        return self._sign_in.exchange(
-            client_id=client_id, client_secret=client_secret, code=code, verifier=verifier, redirect_uri=redirect_uri
-        )
-
-    def refresh(self, *, client_id: str, client_secret: str, tokens: Tokens) -> Tokens:
-        return self._sign_in.refresh(client_id=client_id, client_secret=client_secret, tokens=tokens)
-
-    def revoke(self, *, client_id: str, client_secret: str, tokens: Tokens, grant_id: str, is_last: bool) -> bool:
-        self._sign_in.revoke(access_token=tokens.access_token, grant_id=grant_id)
-        return True
-
-    def accounts(self, *, access_token: str, answer: Mapping[str, str]) -> list[AccountRecord]:
-        return self._sign_in.accounts(access_token=access_token, kinds=INFO.account_kinds)
 
     def fetch_clients(self, session: Session, since: datetime | None) -> Iterator[ClientRecord | Quarantined]:
         """One call brings them all, with contacts and groups. It may raise after some records were given:
