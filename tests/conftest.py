@@ -13,10 +13,10 @@ People and things to build with are in `tests/cast.py`; reading pages is in `tes
 from __future__ import annotations
 
 import gc
-import shutil
-import sqlite3
+import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.databases import Postgres, chosen_database, memory_folder, server_folder
+from tests.databases import Postgres, PostgresTables, SqliteFile, chosen_database, memory_folder, server_folder
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -37,6 +37,13 @@ SECRET_KEY = "a key for tests only, nothing else is signed with it"
 OURS = {"_built", "postgres"}  # fixtures that give a test a database of ours, directly or through others
 ENCRYPTION_KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
 
+# Kept between runs and for the processes that tests start: to compile it all anew takes a fifth of a run, each time.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Garbage is looked for a hundred times less often than Python would: to load and rewrite the tests makes a great many
+# objects that stay, and looking through them again and again took a fifteenth of the whole run.
+gc.set_threshold(100_000, 20, 20)
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL only what touches a database of ours runs; the rest would be the same test once more."""
@@ -48,6 +55,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         sorted_out[bool(is_ours)].append(item)
     config.hook.pytest_deselected(items=sorted_out[False])
     items[:] = sorted_out[True]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hypothesis' summary loads the whole library, which takes a second, also where no test has used it."""
+    config = session.config
+    if "hypothesis" not in sys.modules and config.getoption("dist", "no") == "no":
+        config.pluginmanager.unregister(name="hypothesispytest")
+
+
+def pytest_unconfigure() -> None:
+    """Garbage is looked for once more, as pytest and Python would five times over."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -85,15 +105,16 @@ def test_settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def _built(test_settings: Settings) -> tuple[Flask, Callable[[], None]]:
+def _built(test_settings: Settings) -> Iterator[tuple[Flask, Callable[[], None]]]:
     """The app, made once for all tests of this worker, and what empties its database."""
     from app import create_app
 
     portal = create_app(test_settings, migrate=False)
     with portal.app_context():
         build_tables()
-    gc.freeze()  # what is loaded by now stays; looking through it for garbage again and again costs a few hundredths
-    return portal, _emptying(portal, test_settings)
+    gc.freeze()  # what is loaded by now stays; nobody need look through it for garbage
+    with closing(_tables(portal, test_settings)) as tables:
+        yield portal, tables.empty
 
 
 @pytest.fixture
@@ -154,6 +175,13 @@ def _quick_passwords() -> None:
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _last_garbage() -> Iterator[None]:
+    """What nobody closed is heard of while there is still a test to fail: looked for this rarely, it may take long."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def clock() -> Iterator[Any]:
     import time_machine
@@ -181,34 +209,15 @@ def build_tables() -> None:
     db.session.commit()
 
 
-def _emptying(portal: Flask, settings: Settings) -> Callable[[], None]:
+def _tables(portal: Flask, settings: Settings) -> SqliteFile | PostgresTables:
     from portal.db import db
 
-    if settings.database_url.startswith("postgresql"):
-
-        def empty() -> None:
-            with portal.app_context():
-                Postgres.empty(db.engine)
-
-        return empty
-
-    kept = settings.data_dir / "portal.db"
-    template = settings.data_dir / "empty.db"
     with portal.app_context():
         db.session.remove()
-        db.engine.dispose()
-    source = sqlite3.connect(kept)
-    source.execute("VACUUM INTO ?", (str(template),))
-    source.close()
-    copied = sqlite3.connect(template)
-    copied.execute("PRAGMA journal_mode = WAL")  # turning it on later costs a wait for the disk in every test
-    copied.close()
-
-    def copy() -> None:
-        with portal.app_context():
-            db.engine.dispose()
-        for left_over in ("portal.db-wal", "portal.db-shm"):
-            (settings.data_dir / left_over).unlink(missing_ok=True)
-        shutil.copyfile(template, kept)
-
-    return copy
+        engine = db.engine
+    engine.dispose()
+    return (
+        PostgresTables(engine)
+        if engine.dialect.name == "postgresql"
+        else SqliteFile(settings.data_dir / "portal.db", engine)
+    )

@@ -21,14 +21,13 @@ import pytest
 from portal.adapters.base import Allowance, ClientAdapter
 from portal.adapters.http import MemoryBudget, Transport, VendorSession, Wait
 from portal.adapters.xpm import Xpm
-from portal.sandbox import webhooks
 from portal.sandbox.client import Control
-from portal.sandbox.server import Running, running_sandbox
 from portal.sandbox.vendor import addresses
 
 if TYPE_CHECKING:
     from portal.config import Settings
     from portal.domain.apps import Connection
+    from portal.sandbox.server import Running
 
 PRACTICE = "9a1f0d52-6a35-4a0e-8d57-1c3b0f6e2a01"  # Marlow & Co
 CLIENT_ID, CLIENT_SECRET = "counterpart-sandbox", "sandbox-secret"
@@ -48,6 +47,8 @@ class Remembering(Control):
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Running]:
+    from portal.sandbox.server import running_sandbox  # tests that need no vendor do not wait for it
+
     with running_sandbox(clients=20) as one:
         one.control = Remembering(one.url)
         one.control.kept = one.box.store.copy()
@@ -56,6 +57,8 @@ def running() -> Iterator[Running]:
 
 @pytest.fixture
 def sandbox(running: Running) -> Iterator[Running]:
+    from portal.sandbox import webhooks
+
     yield running
     box, control = running.box, cast(Remembering, running.control)
     accounts = {tenant.vendor for tenant in box.tenants}

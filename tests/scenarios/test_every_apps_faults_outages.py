@@ -17,7 +17,7 @@ from portal.domain.apps import ClientLink, Outcome, OutgoingClient, OutgoingStat
 from portal.sync import create_there, recover, send, work
 from tests import cast
 from tests.adapters.raw_server import saying
-from tests.adapters.test_transport import own_certificate
+from tests.wire.test_transport import own_certificate
 from tests.scenarios.apps import EACH
 from tests.scenarios.conftest import PRIYA, Flying, World
 
