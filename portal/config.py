@@ -7,13 +7,20 @@ machine. Keys are the exception: they are made on first start in the data direct
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from environs import Env
+
+MAIL_PORTS = {"smtp": 587, "smtps": 465}
+BAD_MAIL_URL = (
+    "PORTAL_MAIL_URL cannot be understood. Write smtp://user:password@host:587, or smtps:// for a server that speaks "
+    "TLS from the start; characters such as @ and / in the password are written %40 and %2F."
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,22 @@ class SingleSignOn:
 
 
 @dataclass(frozen=True)
+class MailServer:
+    """Where outgoing mail is handed in, and under which address it comes. Off unless both are given."""
+
+    host: str = ""
+    port: int = 0
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    is_tls: bool = False  # from the first byte (smtps); else it is begun where the server offers it
+    sender: str = ""
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self.host and self.sender)
+
+
+@dataclass(frozen=True)
 class Settings:
     data_dir: Path
     database_url: str = field(repr=False)
@@ -60,6 +83,7 @@ class Settings:
     log_level: str = "INFO"
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # as it was, for the apps' own settings
     sso: SingleSignOn = SingleSignOn()
+    mail: MailServer = MailServer()
 
     def of_app(self, name: str, default: str) -> str:
         """A setting that an app's adapter declares, such as its base address; an empty one counts as not set."""
@@ -112,7 +136,29 @@ def from_environment() -> Settings:
             client_secret=env.str("OIDC_CLIENT_SECRET", ""),
             label=env.str("OIDC_LABEL", "single sign-on"),
         ),
+        mail=mail_server(env.str("PORTAL_MAIL_URL", ""), env.str("PORTAL_MAIL_FROM", "")),
     )
+
+
+def mail_server(url: str, sender: str) -> MailServer:
+    """What PORTAL_MAIL_URL and PORTAL_MAIL_FROM say. Raises ValueError, which never repeats the address: a password may
+    stand in it."""
+    url, sender = url.strip(), sender.strip()
+    if not url:
+        return MailServer()
+    if not re.fullmatch(r"[!-;=?A-~]+@[A-Za-z0-9.-]+", sender):
+        raise ValueError("PORTAL_MAIL_FROM must be the address mail comes from, such as billing@example.com.")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(BAD_MAIL_URL) from None
+    if parts.scheme not in MAIL_PORTS or not host or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(BAD_MAIL_URL)
+    return MailServer(
+        host=host, port=port or MAIL_PORTS[parts.scheme], user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""), is_tls=parts.scheme == "smtps", sender=sender,
+    )  # fmt: skip
 
 
 def _with_driver(url: str) -> str:

@@ -15,7 +15,10 @@ from portal import backup, start
 from portal.commands import console
 from portal.commands.console import Exit, Stop
 from portal.db import db
+from portal.domain.activity import Actor, Origin
+from portal.domain.mail import moves
 
+COMMAND = Actor("Command line", Origin.COMMAND)
 group = AppGroup("backup", help="Make a backup while the portal works, and restore one.")
 
 
@@ -58,6 +61,9 @@ def restore(file: Path, replace: bool) -> None:
             "or every app must be connected again.",
             Exit.NEEDS_A_PERSON,
         ) from problem
+    if doubted := moves.doubt_all(console.now(), by=COMMAND):
+        click.echo(f"Messages that waited to be sent: {doubted:,}. They may have gone since; a person decides on each.")
+    db.session.commit()
 
 
 def _migrate(revision: str) -> None:

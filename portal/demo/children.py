@@ -99,6 +99,13 @@ def is_free(port: int) -> bool:
     return True
 
 
+def free_port() -> int:
+    """A port of this machine nobody uses at this moment."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def post(url: str, body: dict[str, str]) -> None:
     """Send JSON to a server of ours. Raises OSError when it does not take it."""
     kind = {"Content-Type": "application/json"}

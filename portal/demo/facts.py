@@ -6,6 +6,7 @@ PASSWORD = "counterpart-demo"  # printed on the screen of everybody who starts t
 PROPOSAL_TOKEN = "demo-0f6c1e0c2b8f4d7aa1d9c35e7b1f2a64"  # opens the proposal that waits; no secret either
 SEED = 7
 SANDBOX_CLIENTS = 1200
+MAIL_FROM = "billing@marlow.example"
 # name, email, role
 PEOPLE = (
     ("Priya Sharma", "admin@example.com", "admin"),

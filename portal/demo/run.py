@@ -36,6 +36,7 @@ class Demo:
         self.say = say
         self.children: list[Child] = []
         self.stopping = threading.Event()
+        self.mail_port = children.free_port()  # where the sandbox takes the portal's mail
 
     @property
     def sandbox_url(self) -> str:
@@ -76,7 +77,7 @@ class Demo:
                 "The sandbox",
                 [
                     sys.executable, "-m", "portal.sandbox", "--host", "127.0.0.1",
-                    "--port", str(self.settings.sandbox_port),
+                    "--port", str(self.settings.sandbox_port), "--mail-port", str(self.mail_port),
                     "--data-dir", str(self.settings.data_dir / "sandbox"),
                     "--clients", str(facts.SANDBOX_CLIENTS), "--seed", str(facts.SEED),
                 ],
@@ -106,6 +107,8 @@ class Demo:
             "PORT": str(self.settings.port),
             "SANDBOX_PORT": str(self.settings.sandbox_port),
             "WEB_CONCURRENCY": "1",
+            "PORTAL_MAIL_URL": f"smtp://127.0.0.1:{self.mail_port}",
+            "PORTAL_MAIL_FROM": facts.MAIL_FROM,
             **addresses(self.sandbox_url),
             **{f"{vendor}_CLIENT_ID": SANDBOX_CLIENT_ID for vendor in REGISTERED_WITH},
             **{f"{vendor}_CLIENT_SECRET": SANDBOX_SECRET for vendor in REGISTERED_WITH},
@@ -155,6 +158,7 @@ class Demo:
             f"{address}/p/{facts.PROPOSAL_TOKEN}",
             "",
             f"The sandbox vendors:    {self.sandbox_url}",
+            f"The mail it sends:      {self.sandbox_url}/mailbox",
             f"Data and logs:          {self.settings.data_dir}",
             "",
             "To stop it all, press Ctrl-C here.",

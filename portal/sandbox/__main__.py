@@ -16,8 +16,9 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, default=Path("var/sandbox"), help="where its SQLite file lives")
     parser.add_argument("--clients", type=int, default=1200, help="clients of the demo practice on the first start")
     parser.add_argument("--seed", type=int, default=7, help="which made-up clients")
+    parser.add_argument("--mail-port", type=int, help="where its mailbox takes mail (default: nowhere)")
     args = parser.parse_args()
-    serve(args.host, args.port, args.data_dir, args.clients, args.seed)
+    serve(args.host, args.port, args.data_dir, args.clients, args.seed, args.mail_port)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from portal.sandbox.calls import CallLog
 from portal.sandbox.clock import Clock
 from portal.sandbox.faults import Faults
 from portal.sandbox.limits import Limits
+from portal.sandbox.mailbox import Mailbox
 from portal.sandbox.store import Store
 from portal.sandbox.vendor import Switch, Tenant, Vendor
 
@@ -71,6 +72,7 @@ class Sandbox:
     faults: Faults
     calls: CallLog
     vendors: tuple[Vendor, ...]
+    mailbox: Mailbox = field(default_factory=Mailbox)
     senders: dict[str, Sender] = field(default_factory=dict)  # of webhooks, by vendor; see `webhooks.sender`
 
     @property

@@ -226,6 +226,7 @@ def start_over(box: Sandbox, clients: int, seed: int, *, forget_listeners: bool 
     box.clock.reset()
     box.switches.reset()
     box.limits.reset()
+    box.mailbox.clear()
     webhooks.quiet(box, forget=forget_listeners)
     for vendor in box.vendors:
         if vendor.wipe:

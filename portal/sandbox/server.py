@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from portal.sandbox import control, pages, webhooks
+from portal.sandbox import control, mailbox_pages, pages, webhooks
 from portal.sandbox.calls import CallLog
 from portal.sandbox.client import Control
 from portal.sandbox.clock import Clock
@@ -27,6 +27,7 @@ from portal.sandbox.context import Refused, Sandbox, Switches
 from portal.sandbox.faults import Faults
 from portal.sandbox.intercept import Intercept
 from portal.sandbox.limits import Limits
+from portal.sandbox.mailbox import listening
 from portal.sandbox.store import Store
 from portal.sandbox.vendor import discover
 
@@ -58,7 +59,8 @@ def create_app(box: Sandbox) -> Flask:
     app.extensions["sandbox"] = box
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for blueprint in (control.blueprint, pages.blueprint, *(b for vendor in box.vendors for b in vendor.blueprints)):
+    own = (control.blueprint, pages.blueprint, mailbox_pages.blueprint)
+    for blueprint in (*own, *(one for vendor in box.vendors for one in vendor.blueprints)):
         app.register_blueprint(blueprint)
     app.before_request(_only_from_here)
     app.after_request(_strict_headers)
@@ -117,8 +119,8 @@ def build_server(box: Sandbox, host: str, port: int) -> BaseWSGIServer:
     return make_server(host, port, app, threaded=True, request_handler=handler)
 
 
-def serve(host: str, port: int, data_dir: Path, clients: int, seed: int) -> None:
-    """Serve until told to stop by SIGTERM or SIGINT."""
+def serve(host: str, port: int, data_dir: Path, clients: int, seed: int, mail_port: int | None = None) -> None:
+    """Serve until told to stop by SIGTERM or SIGINT. With a `mail_port` the mailbox listens there."""
     began = time.perf_counter()
     box = open_box(data_dir)
     new = fill_when_new(box, clients, seed)
@@ -130,12 +132,13 @@ def serve(host: str, port: int, data_dir: Path, clients: int, seed: int) -> None
         f"Sandbox vendors on http://{host}:{server.port} ({news}ready in {time.perf_counter() - began:.1f} s)\n"
     )
     sys.stdout.flush()
-    try:
+    with ExitStack() as around:
+        around.callback(box.store.close)
+        around.callback(webhooks.quiet, box)
+        around.callback(server.server_close)
+        if mail_port is not None:
+            around.enter_context(listening(box.mailbox, mail_port))
         server.serve_forever(poll_interval=0.1)
-    finally:
-        server.server_close()
-        webhooks.quiet(box)
-        box.store.close()
 
 
 @dataclass
@@ -148,8 +151,11 @@ class Running:
 
 
 @contextmanager
-def running_sandbox(clients: int = 60, seed: int = 7, data_dir: Path | None = None, port: int = 0) -> Iterator[Running]:
-    """A sandbox on a free port in this process, gone at the end of the block.
+def running_sandbox(
+    clients: int = 60, seed: int = 7, data_dir: Path | None = None, port: int = 0, *, mail_port: int | None = None
+) -> Iterator[Running]:
+    """A sandbox on a free port in this process, gone at the end of the block. With a `mail_port` (0: a free one) its
+    mailbox listens: `running.box.mailbox`.
 
     Without `data_dir` nothing is kept; with one, a second start finds what the first one left.
     """
@@ -161,7 +167,8 @@ def running_sandbox(clients: int = 60, seed: int = 7, data_dir: Path | None = No
         thread.start()
         url = f"http://127.0.0.1:{server.port}"
         try:
-            yield Running(url, Control(url), box)
+            with listening(box.mailbox, mail_port) if mail_port is not None else nullcontext():
+                yield Running(url, Control(url), box)
         finally:
             server.shutdown()
             server.server_close()
