@@ -8,10 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections import Counter
-from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from portal.demo import facts
@@ -30,68 +27,13 @@ from tests.browser.acts import (
     tile,
     upload,
 )  # fmt: skip
+from tests.browser.album import Album
 from tests.browser.conftest import EMAILS, PROGRAMS, SWITCHES
-from tests.browser.visitor import DESK, PHONE, Visitor
+from tests.browser.visitor import DESK, Visitor
 from tests.browser.world import ROOT, World, running
 
 FOLDER = ROOT / "docs" / "screens"
-SIZES = {"1280": DESK, "390": PHONE}
-THEMES = ("light", "dark")
-LONGEST = {"1280": 1300, "390": 1500}  # pixels; what is further down is more of the same
 CLIENT = "Aoraki Legal Limited"
-
-
-class Album:
-    """The pictures taken so far, and the page that lists them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.titles: dict[str, str] = {}
-
-    def keep(self, visitor: Visitor, name: str, title: str) -> None:
-        """Take the page as it stands, four times."""
-        page = visitor.page
-        expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
-        self.titles[name] = title
-        for width, size in SIZES.items():
-            for theme in THEMES:
-                page.emulate_media(color_scheme=theme)
-                page.set_viewport_size(size)
-                height = page.evaluate("document.scrollingElement.scrollHeight")
-                page.set_viewport_size({"width": size["width"], "height": min(height, LONGEST[width])})
-                path = self.folder / f"{name}-{width}-{theme}.png"
-                page.screenshot(path=path)
-                lighten(path)
-        page.set_viewport_size(DESK)
-        page.emulate_media(color_scheme="light")
-
-    def write_index(self) -> None:
-        lines = ["# Every screen", "", "Made by `make screens`. Each 1280 and 390 pixels wide, light and dark.", ""]
-        lines += ["| screen | wide | wide, dark | narrow | narrow, dark |", "|---|---|---|---|---|"]
-        for name, title in self.titles.items():
-            links = (f"[{width}]({name}-{width}-{theme}.png)" for width in SIZES for theme in THEMES)
-            lines.append(f"| {title} | " + " | ".join(links) + " |")
-        (self.folder / "index.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def lighten(path: Path) -> None:
-    """Keep 128 colours, rare ones such as a status among them: a third of the size."""
-    with Image.open(path) as picture:
-        exact = picture.convert("RGB")
-    few = exact.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.putpalette(_commonest(exact, few))
-    few.save(path, optimize=True)
-
-
-def _commonest(exact: Image.Image, few: Image.Image) -> list[int]:
-    """The palette, each entry being the colour it stands for most often, so that large areas keep theirs."""
-    size = (exact.width // 3, exact.height // 3)  # every ninth pixel tells enough
-    shown, entries = (one.resize(size, Image.Resampling.NEAREST).tobytes() for one in (exact, few))
-    counts = Counter(zip(entries, zip(shown[::3], shown[1::3], shown[2::3], strict=True), strict=True))
-    palette = list(few.getpalette() or [])
-    for (entry, colour), _count in reversed(counts.most_common()):
-        palette[3 * entry : 3 * entry + 3] = colour
-    return palette
 
 
 def main() -> int:
@@ -246,6 +188,8 @@ def _billing(album: Album, priya: Visitor, _world: World) -> None:
     album.keep(priya, "client-invoice-review", "How many invoices it makes, and why")
     priya.press("Issue (2 invoices)")
     priya.is_told("2 invoices are issued")
+    album.keep(priya, "invoices-sending", "Two invoices, about to be sent by mail")
+    priya.follow("Skip")
     album.keep(priya, "client-invoices", "A client's invoices")
     page.locator("main .list tbody a").first.click()
     page.get_by_label("Reason").select_option(label="Wrong amount")
@@ -270,6 +214,7 @@ def _not_found_there(album: Album, priya: Visitor, world: World) -> None:
     add_item(priya, "Year-end accounts", "1200", "invoice it now")
     priya.press("Next: review")
     priya.press("Issue invoice")
+    priya.follow("Skip")
     priya.sees("It is not in QuickBooks yet")
     album.keep(priya, "invoice-not-there", "An invoice whose client is spelled differently in the ledger")
 
@@ -354,6 +299,7 @@ def _files(album: Album, priya: Visitor, _world: World) -> None:
 def _people(album: Album, priya: Visitor, _world: World) -> None:
     for path, name, title in (
         ("/settings", "settings", "Settings of the firm"),
+        ("/settings/email", "settings-email", "What the firm’s mail says"),
         ("/settings/team", "team", "The team"),
         ("/settings/team/new", "team-new", "Adding a person"),
         ("/settings/team/2", "team-person", "A person of the team"),

@@ -2,6 +2,7 @@
 
 `browser`       nobody signed in: `page = browser.get("/sign-in")`, `browser.post("/clients", name="Acme")`.
 `sign_in_as`    `browser = sign_in_as("member")`: Bob's browser. Also takes a User's email address.
+`box`           mail is on: a mailbox in which arrives what the portal sends (`tests.web.post`).
 `Browser`, `Page` for tests that want their own app: `Browser(make_app(...))`.
 
 Every HTML answer is parsed and held to the rules in `complaints`; a page that breaks one fails the test. Forms are
@@ -18,9 +19,13 @@ import pytest
 
 from tests.cast_apps import LEDGER, forget_app
 from tests.reading import Browser, Page, complaints
+from tests.web.post import a_mailbox
 
 if TYPE_CHECKING:
     from flask import Flask
+
+    from portal.config import Settings
+    from portal.sandbox.mailbox import Mailbox
 
 __all__ = ["Browser", "Page", "complaints"]
 
@@ -43,3 +48,9 @@ def sign_in_as(app: Flask) -> Callable[..., Browser]:
         return Browser(app).signed_in_as(who)
 
     return sign_in
+
+
+@pytest.fixture
+def box(app: Flask, test_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    with a_mailbox(test_settings, monkeypatch) as box:
+        yield box

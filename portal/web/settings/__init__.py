@@ -1,9 +1,9 @@
-"""Settings: General (the firm), Team (its people) and Integrations (its apps). For admins."""
+"""Settings: General (the firm), Team (its people), Email (what it sends) and Integrations (its apps). For admins."""
 
 from flask import Blueprint
 
 screen = Blueprint("settings", __name__, url_prefix="/settings")
 
-from portal.web.settings import general, integrations, team  # noqa: E402  # they add their routes to it
+from portal.web.settings import email, general, integrations, team  # noqa: E402  # they add their routes to it
 
-__all__ = ["general", "integrations", "screen", "team"]
+__all__ = ["email", "general", "integrations", "screen", "team"]
