@@ -1,6 +1,9 @@
 """Deliveries against a bare loop: the same invoices in the same calls, with nothing looked up and nothing written down.
 
-    python -m benchmarks.deliveries [--app xero,quickbooks,digits] [--invoices 1000]
+    python -m benchmarks.deliveries [--app xero,quickbooks,digits] [--invoices 1000] [--new]
+
+`--new`: every invoice is for a client of its own that the ledger has never heard of. The floor then is the calls of the
+invoices and those that create as many customers, as many in a call as the ledger takes.
 
 For each ledger: calls, seconds, and the ratio to the bare loop. The bars, for 1,000 invoices of known customers: calls
 that write invoices at most 20 for Xero, 34 for QuickBooks, 10 for Digits. Limits are lifted on both sides, so that
@@ -29,14 +32,15 @@ from sqlalchemy import select
 
 from app import create_app
 from benchmarks.syncs import ROOT, sandbox
+from jobs import queue
 from portal import deliveries as shell
-from portal import integrations, receivables
+from portal import integrations, receivables, sync
 from portal.adapters.base import Allowance
 from portal.config import Settings
 from portal.db import db
 from portal.deliveries.parcels import Packer
 from portal.domain import deliveries
-from portal.domain.apps import ClientLink, Connection, ConnectionState, TokenSet
+from portal.domain.apps import ClientLink, Connection, ConnectionState, RunKind, RunState, RunTrigger, TokenSet
 from portal.domain.deliveries import Delivery, DeliveryState
 from portal.domain.ledgers import LedgerEntry, LedgerSettings, TaxMapping
 from portal.domain.library import TaxRate
@@ -58,20 +62,24 @@ def main() -> None:
     wanted = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     wanted.add_argument("--app", default=",".join(BARS))
     wanted.add_argument("--invoices", type=int, default=1000)
+    wanted.add_argument("--new", action="store_true")
     wanted.add_argument("--measure", metavar="SANDBOX_URL", help=argparse.SUPPRESS)
     chosen = wanted.parse_args()
     if chosen.measure:
-        print(json.dumps(measure(chosen.measure, chosen.app, chosen.invoices)))
+        print(json.dumps(measure(chosen.measure, chosen.app, chosen.invoices, are_new=chosen.new)))
         return
-    table = Table(title=f"{chosen.invoices:,} invoices of {CUSTOMERS} known customers, SQLite")
+    whose = f"{chosen.invoices:,} new" if chosen.new else f"{CUSTOMERS} known"
+    table = Table(title=f"{chosen.invoices:,} invoices of {whose} customers, SQLite")
     for heading in ("Ledger", "Writing calls", "Bar", "All calls", "Delivered in", "A bare loop", "Ratio", "Commits"):
         table.add_column(heading, justify="left" if heading == "Ledger" else "right")
     for app in chosen.app.split(","):
         with sandbox() as url:
             command = [sys.executable, "-m", "benchmarks.deliveries", "--measure", url, "--app", app,
-                       "--invoices", str(chosen.invoices)]  # fmt: skip
+                       "--invoices", str(chosen.invoices), *(["--new"] if chosen.new else [])]  # fmt: skip
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
+        if chosen.new:
+            print(f"{app}: floor {found['floor']} calls for customers and invoices")
         table.add_row(
             app, str(found["writes"]), str(BARS[app]), str(found["calls"]), f"{found['seconds']:.2f} s",
             f"{found['bare']:.2f} s", f"{found['seconds'] / found['bare']:.2f}", str(found["commits"]),
@@ -79,7 +87,7 @@ def main() -> None:
     Console().print(table)
 
 
-def measure(url: str, slug: str, invoices: int) -> dict[str, Any]:
+def measure(url: str, slug: str, invoices: int, *, are_new: bool = False) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="counterpart-bench-") as folder:
         app = create_app(
             Settings(
@@ -96,13 +104,19 @@ def measure(url: str, slug: str, invoices: int) -> dict[str, Any]:
             clients = _customers(control, slug, connection)
             _mapped(connection)
             bare = _bare(connection, clients, slug, invoices // 2)
+            if are_new:
+                _read_once(app, connection)
+                clients = [cast.make_client(f"Newcomer {number:05} Ltd") for number in range(invoices)]
             for number in range(invoices):
-                _bill(clients[number % CUSTOMERS], connection, slug)
+                _bill(clients[number % len(clients)], connection, slug)
             db.session.commit()
             control.clear_calls()
             commits = _counted_commits()
             began = time.perf_counter()
             shell.deliver_due(datetime.now(UTC))
+            if are_new:
+                queue.finish()  # the run that creates the customers
+                shell.deliver_due(datetime.now(UTC))
             seconds = time.perf_counter() - began
             made = commits()
             db.session.expire_all()
@@ -110,7 +124,16 @@ def measure(url: str, slug: str, invoices: int) -> dict[str, Any]:
             assert states[DeliveryState.DELIVERED] == invoices, states
             calls = control.calls(limit=5000)
             writes = [one for one in calls if one["method"] != "GET" and WRITES[slug] in one["path"]]
-            return {"seconds": seconds, "bare": bare * 2, "calls": len(calls), "writes": len(writes), "commits": made}
+            at_once = integrations.ledger_for(connection).ledger.invoice_batch
+            floor = -(-invoices // adapter.info.batch) + -(-invoices // at_once)
+            return {
+                "floor": floor,
+                "seconds": seconds,
+                "bare": bare * 2,
+                "calls": len(calls),
+                "writes": len(writes),
+                "commits": made,
+            }
 
 
 def _connected(control: Control, slug: str) -> Connection:
@@ -147,6 +170,17 @@ def _customers(control: Control, slug: str, connection: Connection) -> list[Any]
         clients.append(client)
     db.session.commit()
     return clients
+
+
+def _read_once(app: Any, connection: Connection) -> None:
+    """A first sync, so that a later one can take new clients along."""
+    queue.use(app)
+    run, _joined = sync.request_run(
+        connection, kind=RunKind.SYNC, trigger=RunTrigger.COMMAND, by=SCHEDULE, now=datetime.now(UTC)
+    )
+    db.session.commit()
+    state = sync.work(run.id)
+    assert state == RunState.DONE, state
 
 
 def _mapped(connection: Connection) -> None:

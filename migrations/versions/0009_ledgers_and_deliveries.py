@@ -77,6 +77,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_ledger_settings")),
     )
     op.create_table(
+        "ledger_reading",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("asked_at", UtcDateTime(), nullable=True),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.Column("read_at", UtcDateTime(), nullable=True),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.Column("found", JsonValue, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connection.id"], name=op.f("fk_ledger_reading_connection_id_connection")
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "what", name=op.f("pk_ledger_reading")),
+    )
+    op.create_table(
         "service_target",
         sa.Column("connection_id", sa.Integer(), nullable=False),
         sa.Column("service_id", sa.Integer(), nullable=False),
@@ -166,6 +181,7 @@ def upgrade() -> None:
         sa.Column("changed_at", UtcDateTime(), nullable=True),
         sa.Column("read_at", UtcDateTime(), nullable=False),
         sa.Column("differs", sa.String(), nullable=False),
+        sa.Column("mark", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"], ["connection.id"], name=op.f("fk_ledger_record_connection_id_connection")
         ),
@@ -176,6 +192,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("ledger_record", schema=None) as batch_op:
         batch_op.create_index("ix_ledger_record_number", ["connection_id", "number"], unique=False)
+        batch_op.create_index(
+            "ix_ledger_record_sign",
+            ["connection_id", "mark"],
+            unique=False,
+            sqlite_where=sa.text("invoice_id IS NULL"),
+            postgresql_where=sa.text("invoice_id IS NULL"),
+        )
     op.create_table(
         "delivery",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -252,6 +275,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("delivery_attempt", schema=None) as batch_op:
         batch_op.create_index("ix_delivery_attempt_delivery", ["delivery_id", "id"], unique=False)
+    op.create_table(
+        "worker",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("born", sa.String(), nullable=False),
+        sa.Column("beat", sa.Integer(), nullable=False),
+        sa.Column("beat_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_worker")),
+    )
     with op.batch_alter_table("vendor_credentials", schema=None) as batch_op:
         batch_op.add_column(sa.Column("webhook_key", EncryptedText(), nullable=True))
     with op.batch_alter_table("client_link", schema=None) as batch_op:
@@ -263,6 +296,7 @@ def downgrade() -> None:
         batch_op.drop_column("created_as")
     with op.batch_alter_table("vendor_credentials", schema=None) as batch_op:
         batch_op.drop_column("webhook_key")
+    op.drop_table("worker")
     with op.batch_alter_table("delivery_attempt", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_attempt_delivery")
     op.drop_table("delivery_attempt")
@@ -277,6 +311,11 @@ def downgrade() -> None:
         )
     op.drop_table("delivery")
     with op.batch_alter_table("ledger_record", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_ledger_record_sign",
+            sqlite_where=sa.text("invoice_id IS NULL"),
+            postgresql_where=sa.text("invoice_id IS NULL"),
+        )
         batch_op.drop_index("ix_ledger_record_number")
     op.drop_table("ledger_record")
     with op.batch_alter_table("job", schema=None) as batch_op:
@@ -291,6 +330,7 @@ def downgrade() -> None:
     op.drop_table("webhook_event")
     op.drop_table("tax_mapping")
     op.drop_table("service_target")
+    op.drop_table("ledger_reading")
     op.drop_table("ledger_settings")
     op.drop_table("ledger_entry")
     op.drop_table("client_billing")

@@ -6,6 +6,7 @@ before it is sent again (architecture rule 6).
 """
 
 from portal.deliveries.comparing import compare
-from portal.deliveries.delivering import deliver, deliver_connection, deliver_due, deliver_soon, start_due
+from portal.deliveries.delivering import deliver, deliver_connection, deliver_due, deliver_soon, go_on, start_due
+from portal.deliveries.taking_over import take_over
 
-__all__ = ["compare", "deliver", "deliver_connection", "deliver_due", "deliver_soon", "start_due"]
+__all__ = ["compare", "deliver", "deliver_connection", "deliver_due", "deliver_soon", "go_on", "start_due", "take_over"]

@@ -13,6 +13,7 @@ from portal.domain.deliveries import DeliveryAttempt
 
 SENT, LOOKED = "sent", "looked"
 CREATED, FOUND, NOTHING, REFUSED, LOST, NOT_SENT = "created", "found", "nothing there", "refused", "lost", "not sent"
+UNCLEAR = "unclear"  # a look-up whose answer cannot be understood
 
 
 def begin(parcels: Iterable[Parcel], now: datetime, by: str) -> dict[int, int]:

@@ -8,9 +8,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from portal.adapters.base import AdapterError
+from portal.adapters.ledger import InvoiceRefused
 from portal.db import db
-from portal.deliveries.courier import Arrived, Courier, Seen
+from portal.deliveries.courier import Courier
 from portal.deliveries.parcels import Parcel
+from portal.deliveries.trips import Arrived, Seen
 from portal.domain import deliveries
 from portal.domain.deliveries import Delivery
 from portal.domain.invoices import Payment
@@ -26,6 +29,19 @@ class Payments(Courier[PaymentOut]):
 
     def pack(self, rows: Sequence[Delivery]) -> list[Parcel[PaymentOut]]:
         return self.packer.payments(rows)
+
+    def known(self, one: Parcel[PaymentOut]) -> Seen | None:
+        """Reading the ledger has shown it, and it was matched with ours."""
+        return Seen(Arrived(one.there))
+
+    @property
+    def is_protected(self) -> bool:
+        """No number keeps a second payment away."""
+        return self.trip.adapter.ledger.writes_by_mark
+
+    def may_be_ours(self, error: AdapterError) -> bool:
+        """Nothing left to pay, says the ledger: perhaps because ours is there (a portal restored from a backup)."""
+        return isinstance(error, InvoiceRefused)
 
     def find(
         self, parcels: Sequence[Parcel[PaymentOut]]

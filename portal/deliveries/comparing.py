@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from portal import integrations
-from portal.adapters.base import NotThere, Session
+from portal.adapters.base import NeedsReconnect, NotThere, Session
 from portal.adapters.ledger import Ledger
 from portal.db import db
 from portal.domain import connections
@@ -15,6 +15,8 @@ from portal.domain.deliveries import DeliveryState, certificate
 from portal.domain.deliveries.certificate import Comparison, Delivered
 from portal.domain.records import LedgerInvoice
 from portal.sync.runs import clock
+
+PAGE = 1000  # of ours, read at once
 
 
 def compare(
@@ -27,16 +29,27 @@ def compare(
     """
     adapter = integrations.ledger_for(connection)
     app, account = connections.label(connection), connection.account_name
-    ours = certificate.of_period(connection, first, last)
+    if not connection.is_usable:
+        raise NeedsReconnect(f"{app} has to be connected again first.")
+    ours = list(_all_ours(connection, first, last))
     session = session or integrations.open_session(connection, urgent=True)
     db.session.rollback()
     found = list(_all_of(adapter, session, ours))
-    rows = certificate.compare(ours, found)
+    tells = adapter.ledger.tells_payments
+    rows = certificate.compare(ours, found, tells_void=tells)
     missing = [row.invoice for row in rows if row.verdict == certificate.MISSING]
     if missing:  # renumbered there, and its sign taken off: it is still known by its id
         found += list(_one_by_one(adapter, session, missing))
-        rows = certificate.compare(ours, found)
+        rows = certificate.compare(ours, found, tells_void=tells)
     return Comparison(app, account, first, last, now or clock(), tuple(rows))
+
+
+def _all_ours(connection: Connection, first: date, last: date) -> Iterator[Delivered]:
+    """However many there are."""
+    after = 0
+    while some := certificate.of_period(connection, first, last, after, PAGE):
+        yield from some
+        after = some[-1].invoice_id
 
 
 def _all_of(adapter: Ledger, session: Session, ours: list[Delivered]) -> Iterator[LedgerInvoice]:

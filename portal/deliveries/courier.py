@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic
 
 from sqlalchemy import update
 
@@ -19,18 +19,18 @@ from portal.adapters.base import (
     NotThere,
     RateLimited,
     Rejected,
-    Session,
     Stopped,
     Unavailable,
+    UnexpectedReply,
 )
-from portal.adapters.ledger import InvoiceRefused, Ledger
+from portal.adapters.ledger import InvoiceRefused
 from portal.db import db
 from portal.deliveries import attempts
 from portal.deliveries.customers import Customer, customer_for
-from portal.deliveries.holding import LEASE, OUTAGE_WAIT, Hold, Leash, in_hand, renew, rows_of, take
+from portal.deliveries.holding import LEASE, OUTAGE_WAIT, Hold, in_hand, renew, rows_of, take
 from portal.deliveries.parcels import Out, Packer, Parcel
-from portal.domain import deliveries
-from portal.domain.activity import Actor
+from portal.deliveries.trips import Arrived, Seen, Trip, chunks, each_its_own
+from portal.domain import deliveries, workers
 from portal.domain.deliveries import Delivery, DeliveryState
 from portal.domain.records import Cause
 from portal.sync.outbox import said
@@ -38,36 +38,6 @@ from portal.sync.outbox import said
 FIRST_LOOK = timedelta(seconds=10)  # after a lost answer
 INVOICE_WAIT = timedelta(minutes=15)  # of a payment; its invoice's arrival wakes it sooner
 ATTEMPTS = 8  # calls about one thing; then a person is asked
-One = TypeVar("One")
-
-
-class Trip(NamedTuple):
-    """Where to, and who goes. `app` is how sentences name the account."""
-
-    connection_id: int
-    app: str
-    adapter: Ledger
-    session: Session
-    by: Actor
-    clock: Callable[[], datetime]
-    leash: Leash
-    url: str = ""
-
-
-class Arrived(NamedTuple):
-    """What is there now, as the row keeps it. `differs`: in words, empty: not at all."""
-
-    remote_id: str
-    number: str = ""
-    web_url: str = ""
-    differs: str = ""
-
-
-class Seen(NamedTuple):
-    """What a look-up showed: ours, or that somebody else's is in its place, or nothing (both None)."""
-
-    ours: Arrived | None = None
-    clash: str | None = None
 
 
 @dataclass
@@ -90,21 +60,23 @@ class Courier(ABC, Generic[Out]):
 
         Raises what concerns the whole account.
         """
-        hold = take(ids, trip.clock(), app=trip.app, by=trip.by)
-        taken = len(hold.ids)
-        if taken:
-            trip.leash.hold = hold
-            with in_hand(hold, trip.clock):
-                cls(trip, hold).carry()
-            trip.leash.hold = None
+        with workers.at_work(db.engine, trip.clock):
+            hold = take(ids, trip.clock(), app=trip.app, by=trip.by)
+            taken = len(hold.ids)
+            if taken:
+                trip.leash.hold = hold
+                with in_hand(hold, trip.clock):
+                    cls(trip, hold).carry()
+                trip.leash.hold = None
         return taken
 
     def carry(self) -> None:
         parcels = self._pack(self.hold.ids)
+        parcels = self._take_up_known(parcels)
         parcels = self._look(parcels)
         parcels = self._with_customers(parcels)
         parcels = self._set_aside(parcels)
-        for batch in _chunks(parcels, self.batch):
+        for batch in chunks(parcels, self.batch):
             self._send(batch)
 
     def _commit(self) -> None:
@@ -132,6 +104,20 @@ class Courier(ABC, Generic[Out]):
 
     @abstractmethod
     def arrived(self, parcel: Parcel[Out], answer: Any) -> Arrived: ...
+
+    def known(self, one: Parcel[Out]) -> Seen | None:
+        """One that reading the ledger has met (`there`), as it stands there; None: it is there no more."""
+        return None
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether the ledger itself keeps a second one away, so that one that never went need not be looked for."""
+        ledger = self.trip.adapter.ledger
+        return ledger.refuses_used_numbers or ledger.writes_by_mark
+
+    def may_be_ours(self, error: AdapterError) -> bool:
+        """Whether what was refused so may be refused because it is there already."""
+        return isinstance(error, InvoiceRefused) and error.cause == Cause.NUMBER_USED
 
     def after(self, parcels: Sequence[tuple[Parcel[Out], Arrived]], now: datetime) -> None:
         """What follows from their arrival, in the transaction that records it."""
@@ -173,9 +159,7 @@ class Courier(ABC, Generic[Out]):
             if customer.waits_until is not None:
                 deliveries.waits(row, customer.waits_until, customer.why, "customer")
             else:
-                deliveries.asks(
-                    row, one.what, "customer", customer.why, app=self.trip.app, by=self.trip.by, now=now
-                )  # fmt: skip
+                deliveries.asks(row, one.what, "customer", customer.why, app=self.trip.app, by=self.trip.by, now=now)
         db.session.commit()
         self.hold.ids -= {one.id for one, _customer in stranded}
 
@@ -203,6 +187,15 @@ class Courier(ABC, Generic[Out]):
 
     # Looking
 
+    def _take_up_known(self, parcels: list[Parcel[Out]]) -> list[Parcel[Out]]:
+        """Those that reading the ledger has shown already are done with, and never sent. Gives the others."""
+        began = self.trip.clock()
+        for one in [one for one in parcels if one.there]:
+            seen = self.known(one)
+            if seen is not None and seen.ours is not None:
+                self._settle_look([one], seen.of, began)
+        return [one for one in parcels if one.id in self.hold.ids]
+
     def _look(self, parcels: list[Parcel[Out]]) -> list[Parcel[Out]]:
         """Look for those that may be there; what was found is done with. Gives those that may go, in their order."""
         ledger = self.trip.adapter.ledger
@@ -210,17 +203,35 @@ class Courier(ABC, Generic[Out]):
         wanted = [one for one in parcels if always or one.is_uncertain or one.went]
         free = {one.id: one for one in parcels}
         began = self.trip.clock()
-        for looked, seen in self.find(wanted) if wanted else ():
+        for looked, seen in self._found(wanted):
             free |= self._settle_look(looked, seen, began)
             began = self.trip.clock()
         return [free[one.id] for one in parcels if one.id in self.hold.ids]
 
+    def _found(
+        self, wanted: Sequence[Parcel[Out]]
+    ) -> Iterator[tuple[list[Parcel[Out]], Callable[[Parcel[Out]], Seen]]]:
+        """Where one of them spoils a look-up, each is looked for by itself: the others do not wait for it for ever."""
+        done: set[int] = set()
+        try:
+            for looked, seen in self.find(wanted) if wanted else ():
+                done |= {one.id for one in looked}
+                yield looked, seen
+        except (UnexpectedReply, Rejected) as error:
+            left = [one for one in wanted if one.id not in done]
+            if len(left) == 1:
+                yield left, Seen(trouble=said(error, self.trip.app)).of
+                return
+            for one in left:
+                yield from self._found([one])
+
     def _settle_look(
-        self, parcels: list[Parcel[Out]], seen: Callable[[Parcel[Out]], Seen], began: datetime, refusal: str = ""
-    ) -> dict[int, Parcel[Out]]:
+        self, parcels: list[Parcel[Out]], seen: Callable[[Parcel[Out]], Seen], began: datetime, refusal: str = "",
+        cause: str = Cause.NUMBER_USED,
+    ) -> dict[int, Parcel[Out]]:  # fmt: skip
         """One commit. Gives those that are proved not to be there, under the keys they go out under.
 
-        `refusal`: they have just been refused because their number is used; what is not ours there stays refused.
+        `refusal`: they have just been refused, for this cause; what is not ours there stays refused.
         """
         rows, now = rows_of(self.hold, {one.id for one in parcels}), self.trip.clock()
         steps, proved, came = [], {}, []
@@ -235,11 +246,20 @@ class Courier(ABC, Generic[Out]):
                 came.append((one, what.ours))
                 steps.append((one, attempts.FOUND, what.ours.remote_id, what.ours.differs))
                 continue
+            if what.trouble:
+                steps.append((one, attempts.UNCLEAR, "", what.trouble))
+                deliveries.refused(row, one.what, Cause.OTHER, what.trouble, app=trip.app, by=trip.by, now=now)
+                self._leaving.add(one.id)
+                continue
             words = what.clash or refusal
             steps.append((one, attempts.NOTHING, "", words))
-            if words:
-                deliveries.refused(row, one.what, Cause.NUMBER_USED, words, app=trip.app, by=trip.by, now=now)
+            if words and row.state != DeliveryState.UNKNOWN:
+                deliveries.refused(row, one.what, cause, words, app=trip.app, by=trip.by, now=now)
             elif deliveries.not_found(row, one.what, app=trip.app, settle_after=settle_after, by=trip.by, now=now):
+                if words:  # somebody else's has the number, and by now it is certain that ours is not there as well
+                    deliveries.refused(row, one.what, cause, words, app=trip.app, by=trip.by, now=now)
+                    self._leaving.add(one.id)
+                    continue
                 if one.is_uncertain and row.attempts >= ATTEMPTS:
                     why = f"{trip.app} was asked {row.attempts} times and gave no answer; nothing of it is there."
                     deliveries.refused(row, one.what, "unavailable", why, app=trip.app, by=trip.by, now=now)
@@ -271,9 +291,11 @@ class Courier(ABC, Generic[Out]):
         except Rejected as error:
             if len(batch) > 1:  # one of them spoils the call, and nobody says which
                 self._not_sent(batch, began, error)
-                half = len(batch) // 2
-                self._send(batch[:half])
-                self._send(batch[half:])
+                if not self.is_protected:  # what a refusal of the whole is worth, a look says
+                    batch = self._look([replace(one, went=True) for one in batch])
+                half = (len(batch) + 1) // 2
+                for some in filter(None, (batch[:half], batch[half:])):
+                    self._send(some)
                 return
             answers = [error]
         except AdapterError as error:  # lost, or not to be understood: some may be there now
@@ -322,6 +344,7 @@ class Courier(ABC, Generic[Out]):
     def _record(self, batch: Sequence[Parcel[Out]], answers: Sequence[Any], began: dict[int, int]) -> None:
         """What came of the call. One commit; numbers that are used are looked at after it."""
         rows, now = rows_of(self.hold, {one.id for one in batch}), self.trip.clock()
+        answers = each_its_own(self.trip, self.kind, [one.id for one in batch], answers)
         ended, came, used = {}, [], []
         lost: NeedsReconnect | None = None
         for one, answer in zip(batch, answers, strict=True):
@@ -337,21 +360,21 @@ class Courier(ABC, Generic[Out]):
                 continue
             lost = answer if isinstance(answer, NeedsReconnect) else lost
             ended[began[one.id]] = (self._failed(row, one, answer, now), "", said(answer, self.trip.app))
-            if isinstance(answer, InvoiceRefused) and answer.cause == Cause.NUMBER_USED:
-                used.append((one, said(answer, self.trip.app)))
+            if self.may_be_ours(answer):
+                used.append((one, said(answer, self.trip.app), getattr(answer, "cause", Cause.OTHER)))
         attempts.end(ended, now)
         self.after(came, now)
         self._commit()
-        for one, words in used:
-            for looked, seen in self.find([one]):
-                self._settle_look(looked, seen, now, refusal=words)
+        for one, words, cause in used:
+            for looked, seen in self._found([one]):
+                self._settle_look(looked, seen, now, words, cause)
         if lost is not None:
             raise lost
 
     def _failed(self, row: Delivery, one: Parcel[Out], error: AdapterError, now: datetime) -> str:
         """Decide by the kind of failure; gives what the attempt is noted as."""
         trip, words = self.trip, said(error, self.trip.app)
-        if isinstance(error, InvoiceRefused) and error.cause == Cause.NUMBER_USED:
+        if self.may_be_ours(error):
             row.state = DeliveryState.WAITING  # it may be ours: looked at in a moment, still in hand
             return attempts.REFUSED
         self._leaving.add(one.id)
@@ -375,8 +398,3 @@ class Courier(ABC, Generic[Out]):
             adopted=adopted, by=trip.by, now=now,
         )  # fmt: skip
         self._leaving.add(one.id)
-
-
-def _chunks(these: Sequence[One], size: int) -> Iterator[Sequence[One]]:
-    for start in range(0, len(these), size):
-        yield these[start : start + size]

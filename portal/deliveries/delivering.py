@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, update
 
@@ -19,12 +19,16 @@ from portal.adapters.ledger import Ledger
 from portal.db import db
 from portal.deliveries.carrying_invoices import Invoices
 from portal.deliveries.carrying_payments import Payments
-from portal.deliveries.courier import Courier, Trip
+from portal.deliveries.courier import Courier
 from portal.deliveries.holding import OUTAGE_WAIT, Leash
-from portal.domain import connections, deliveries
+from portal.deliveries.new_customers import ask_for_many
+from portal.deliveries.taking_over import take_over
+from portal.deliveries.trips import Trip
+from portal.domain import connections, deliveries, ledgers, workers
 from portal.domain.activity import SYSTEM, Actor, Origin
 from portal.domain.apps import Connection
 from portal.domain.deliveries import Delivery
+from portal.receivables.looking import look
 from portal.sync.breaking_off import note_lost
 from portal.sync.runs import clock
 
@@ -32,6 +36,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 200  # rows taken in hand together, as many whole calls as fit into them
 APP = Actor("System", Origin.APP)
+LONG_UNREAD = timedelta(hours=1)  # beyond how often a ledger is read
 COURIERS: tuple[type[Courier], ...] = (Invoices, Payments)
 
 _at_work: set[int] = set()  # connections a thread of this process is delivering to
@@ -56,6 +61,15 @@ def start_due(now: datetime) -> int:
         queue.submit(_work, connection_id)
         started += 1
     return started
+
+
+def go_on(now: datetime) -> int:
+    """Between two ticks: when a process has died, what it had in hand goes on now. Gives how many deliveries."""
+    workers.register(db.engine, lambda: now)
+    freed = take_over(now)
+    if freed:
+        start_due(now)
+    return freed
 
 
 def _work(connection_id: int) -> None:
@@ -92,13 +106,14 @@ def deliver_connection(
 
     What concerns the whole account ends it: what was not reached then waits as long as the account must.
     """
+    _read_back_first(connection_id, clock())
     trip = _trip(connection_id, session, by, clock, urgent=ids is not None)
     if trip is None:
         return 0
-    done = 0
+    done, later = 0, ask_for_many(connection_id, ids, by=by, now=clock())
     try:
         for courier in COURIERS:
-            done += _carry_all(courier, trip, ids)
+            done += _carry_all(courier, trip, ids, later)
     except Stopped:
         log.info("deliveries to connection %s were handed back", connection_id)
     except NeedsReconnect as error:
@@ -110,10 +125,27 @@ def deliver_connection(
     return done
 
 
-def _carry_all(courier: type[Courier], trip: Trip, ids: Collection[int] | None) -> int:
+def _read_back_first(connection_id: int, now: datetime) -> None:
+    """Before anything goes out: has the ledger not been read for long, this portal was down or comes from a backup.
+
+    What bears our signs there and is not known here is then taken up instead of being sent again (fault row 10).
+    """
+    connection = db.session.get(Connection, connection_id)
+    is_due = False
+    if connection is not None and connection.is_usable and connection.ways.ledger is not None:
+        read_at = ledgers.settings_of(connection).invoices_read_at
+        usual = integrations.ledger_for(connection).ledger.poll_every
+        is_due = read_at is not None and now - read_at > usual + LONG_UNREAD
+    db.session.commit()
+    if is_due:
+        look(connection_id)
+
+
+def _carry_all(courier: type[Courier], trip: Trip, ids: Collection[int] | None, later: set[int]) -> int:
+    """All but those for `later`."""
     batch = _batch_of(courier, trip.adapter)
     size = max(1, AT_ONCE // batch) * batch
-    done, met = 0, set[int]()
+    done, met = 0, set(later)
     while not queue.stopping.is_set():
         chunk = _next(courier.kind, trip, ids, size, met)
         if not chunk:
@@ -153,6 +185,7 @@ def _trip(
 
 
 def _due_connections(now: datetime) -> list[int]:
+    take_over(now)
     deliveries.wake_linked(now)
     found = deliveries.due_connections(now)
     db.session.commit()

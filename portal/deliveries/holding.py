@@ -17,7 +17,7 @@ from sqlalchemy import case, or_, select, update
 from jobs import queue
 from portal.adapters.base import AdapterError, NeedsReconnect, Stopped
 from portal.db import db
-from portal.domain import deliveries
+from portal.domain import deliveries, workers
 from portal.domain.activity import Actor
 from portal.domain.claims import ME
 from portal.domain.deliveries import Delivery, DeliveryState
@@ -49,12 +49,15 @@ class Hold:
 
 @dataclass
 class Leash:
-    """What a session asks before every call: whether the process goes down, or the lease at work runs out."""
+    """What a session asks before every call: whether the process goes down, the lease at work runs out, or others may
+    take this process for dead."""
 
     hold: Hold | None = None
 
     def must_stop(self) -> bool:
-        return queue.stopping.is_set() or (self.hold is not None and self.hold.is_over)
+        if queue.stopping.is_set():
+            return True
+        return self.hold is not None and (self.hold.is_over or workers.is_doubtful())
 
 
 def take(ids: Sequence[int], now: datetime, *, app: str, by: Actor) -> Hold:

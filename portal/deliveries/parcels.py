@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.db import db
-from portal.domain import deliveries, ledgers
+from portal.domain import deliveries, ledgers, mail
 from portal.domain.apps import ClientLink, Connection, LinkState
 from portal.domain.clients import Client
 from portal.domain.deliveries import Carried, Delivery, DeliveryState
@@ -30,6 +30,7 @@ class Parcel(Generic[Out]):
     """One delivery ready to go, or to be looked for. `problem`: (cause, why) that keeps it from going.
 
     `is_uncertain`: an earlier call may have created it. `went`: a call was made at some time, whatever it came to.
+    `earlier`: other numbers it may stand there under. `there`: its id, where reading the ledger has shown ours already.
     """
 
     id: int
@@ -39,6 +40,8 @@ class Parcel(Generic[Out]):
     is_uncertain: bool
     went: bool
     problem: tuple[str, str] | None = None
+    earlier: tuple[str, ...] = ()
+    there: str = ""
 
     def under(self, key: str) -> Parcel[Out]:
         """The same under another key, nothing being uncertain any more."""
@@ -60,8 +63,11 @@ class Packer:
         found = self._invoices({row.invoice_id for row in rows if row.invoice_id})
         links = self._links({row.client_id for row in rows})
         what = deliveries.carried(rows)
+        mailed = _Mailed.read(rows)
         return [
-            self._invoice(row, found[row.invoice_id or 0], links.get(row.client_id), mapping, what[row.id])
+            mailed.said_of(
+                self._invoice(row, found[row.invoice_id or 0], links.get(row.client_id), mapping, what[row.id]), row
+            )
             for row in rows
         ]
 
@@ -98,6 +104,8 @@ class Packer:
             payment, link = found[row.payment_id or 0], links.get(row.client_id)
             remote_id = deliveries.remote_invoice(payment.invoice_id, connection.id)
             problem = None if remote_id else ("invoice", f"Invoice {payment.invoice.number} is not in {self.app} yet.")
+            if payment.reversed_at is not None:
+                problem = ("voided", "it was taken back here before it was sent")
             if problem is None and connection.ways.ledger and connection.ways.ledger.pay_into_needed:
                 missing = f"No account of {self.app} is chosen that payments go to."
                 problem = None if settings.pay_into else ("mapping", missing)
@@ -108,7 +116,8 @@ class Packer:
                 reference=payment.reference, into_id=settings.pay_into,
             )  # fmt: skip
             uncertain, went = _is_uncertain(row), row.sent_at is not None
-            made.append(Parcel(row.id, out, what[row.id], row.asked_by, uncertain, went, problem))
+            there = payment.remote_id if payment.connection_id == connection.id else None
+            made.append(Parcel(row.id, out, what[row.id], row.asked_by, uncertain, went, problem, there=there or ""))
         return made
 
     def _invoices(self, ids: Collection[int]) -> dict[int, Invoice]:
@@ -124,6 +133,27 @@ class Packer:
             ClientLink.connection_id == self.connection_id, ClientLink.client_id.in_(client_ids)
         )
         return {one.client_id: one for one in db.session.scalars(query)}
+
+
+@dataclass(frozen=True)
+class _Mailed:
+    """What mail means for invoices on their way: to whom it goes by itself, and about which it has gone."""
+
+    wanting: frozenset[int]  # clients
+    gone: frozenset[int]  # invoices
+
+    @classmethod
+    def read(cls, rows: Sequence[Delivery]) -> _Mailed:
+        if not mail.is_on():
+            return cls(frozenset(), frozenset())
+        wanting = mail.wanting({row.client_id for row in rows}, mail.MailKind.INVOICE)
+        return cls(frozenset(wanting), frozenset(mail.gone_out([row.invoice_id for row in rows if row.invoice_id])))
+
+    def said_of(self, parcel: Parcel[InvoiceOut], row: Delivery) -> Parcel[InvoiceOut]:
+        """What the client gets, or has got, from us is no draft in the ledger (XE-03), and was sent (XE-05)."""
+        gone = row.invoice_id in self.gone
+        approved = parcel.out.approved or gone or row.client_id in self.wanting
+        return replace(parcel, out=replace(parcel.out, approved=approved, sent=gone))
 
 
 def _is_uncertain(row: Delivery) -> bool:

@@ -21,6 +21,7 @@ from portal.domain.apps import Connection
 from portal.domain.ledgers import WebhookEvent
 from portal.domain.records import LedgerEvent
 from portal.receivables.looking import look_at
+from portal.receivables.settling import may_be_on_its_way
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ AT_ONCE = 100  # events worked on at one tick
 KINDS = ("invoice", "payment")
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
+SHORT_WAIT, WAITS = timedelta(seconds=5), 7  # ten minutes in all: a lost answer is cleared up long before
 ATTEMPTS = 10  # then looking at the whole ledger has long found it
 
 
@@ -66,6 +68,8 @@ def handle_due(now: datetime) -> int:
 
 
 def _handle(connection_id: int, kind: str, remote_id: str, ids: list[int], now: datetime) -> None:
+    if kind == "invoice" and may_be_on_its_way(connection_id, remote_id) and _wait(ids, now):
+        return
     try:
         outcome = look_at(connection_id, kind, remote_id)
     except AdapterError as error:
@@ -78,6 +82,21 @@ def _handle(connection_id: int, kind: str, remote_id: str, ids: list[int], now: 
         _put_off(ids, "Counterpart met something unexpected; it tries again by itself.", now)
         return
     _end(ids, outcome, now)
+
+
+def _wait(ids: list[int], now: datetime) -> bool:
+    """Something of ours is being sent there, and this may be it, told before our own call was answered (fault row 44).
+
+    It waits for that; False when it has waited often enough.
+    """
+    events = db.session.scalars(select(WebhookEvent).where(WebhookEvent.id.in_(ids))).all()
+    waiting = [one for one in events if one.attempts < WAITS]
+    for event in waiting:
+        event.next_at = now + SHORT_WAIT * 2**event.attempts
+        event.attempts += 1
+        event.outcome = "waits for what is being sent"
+    db.session.commit()
+    return len(waiting) == len(ids)
 
 
 def _end(ids: list[int], outcome: str, now: datetime) -> None:

@@ -11,13 +11,15 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from portal.db import db
-from portal.domain import activity, connections, invoices, money
+from portal.domain import activity, connections, deliveries, invoices, money
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import Connection
 from portal.domain.deliveries import Delivery, DeliveryState
 from portal.domain.invoices import Invoice, Payment
+from portal.domain.invoices.paying import day_text
 from portal.domain.ledgers import LedgerRecord
 from portal.domain.nights import local_date
 from portal.domain.people import the_firm
@@ -40,6 +42,17 @@ def known_invoices(connection_id: int, remote_ids: Collection[str] | None) -> li
     return [one for one in db.session.scalars(query) if one]
 
 
+def may_be_on_its_way(connection_id: int, remote_id: str) -> bool:
+    """Whether nobody here knows this invoice of the ledger, and it may be one of ours whose answer is not on record."""
+    under_way = select(Delivery.id).where(
+        Delivery.connection_id == connection_id, Delivery.kind == "invoice", Delivery.state.in_(deliveries.OPEN),
+        Delivery.sent_at.is_not(None),
+    )  # fmt: skip
+    found = not known_invoices(connection_id, [remote_id]) and db.session.scalar(under_way.limit(1)) is not None
+    db.session.commit()
+    return found
+
+
 def of_payment(connection_id: int, remote_id: str) -> str | None:
     """The ledger's id of the invoice a known payment is on; None: we do not know the payment."""
     return db.session.scalar(
@@ -56,6 +69,7 @@ def take_in(connection_id: int, told: LedgerInvoice, *, by: Actor, now: datetime
     """Bring our invoice up to what the ledger says; one commit. Says what changed; empty: it is none of ours."""
     invoice = _ours(connection_id, told.remote_id)
     if invoice is None:
+        _note_sign(connection_id, told, now)
         db.session.commit()
         return ""
     connection = connections.get(connection_id)
@@ -68,6 +82,30 @@ def take_in(connection_id: int, told: LedgerInvoice, *, by: Actor, now: datetime
     _remember(record, told, now)
     db.session.commit()
     return ", ".join(said) or "nothing new"
+
+
+def _note_sign(connection_id: int, told: LedgerInvoice, now: datetime) -> None:
+    """It bears a sign like ours, and nobody here knows it: sent before this portal was put back to a backup, or
+    just now by a call whose answer is under way. Whoever is about to send something under that sign finds it so (fault
+    row 10).
+    """
+    if not told.mark or told.state in GONE_STATES:
+        return
+    known = select(LedgerRecord.id).where(
+        LedgerRecord.connection_id == connection_id, LedgerRecord.remote_id == told.remote_id
+    )
+    if db.session.scalar(known) is not None:
+        return
+    kept = LedgerRecord(
+        connection_id=connection_id, remote_id=told.remote_id, invoice_id=None, mark=told.mark, differs="",
+        state=told.state, total=told.total, due=told.due, paid=told.paid, read_at=now,
+    )  # fmt: skip
+    try:
+        with db.session.begin_nested():
+            db.session.add(kept)
+    except IntegrityError:  # another worker read it at the same moment
+        return
+    _remember(kept, told, now)
 
 
 def gone(connection_id: int, remote_id: str, *, by: Actor, now: datetime) -> str:
@@ -173,9 +211,17 @@ def difference(invoice: Invoice, told: LedgerInvoice) -> str:
         parts.append(f"tax {_said(told.tax, invoice)} instead of {_said(invoice.tax, invoice)}")
     if told.number and told.number != invoice.number:
         parts.append(f"number {told.number} instead of {invoice.number}")
+    odd = [one for one in told.payments or () if not one.is_void and (one.amount <= 0 or _is_foreign(one, invoice))]
+    if odd:
+        said = ", ".join(f"{one.amount:f} {one.currency}".strip() for one in odd)
+        parts.append(f"payments that cannot be counted here ({said})")
     if told.due_on is not None and told.due_on != invoice.due_on:
-        parts.append(f"due on {told.due_on.isoformat()} instead of {invoice.due_on.isoformat()}")
+        parts.append(f"due on {day_text(told.due_on)} instead of {day_text(invoice.due_on)}")
     return ", ".join(parts)
+
+
+def _is_foreign(payment: LedgerPayment, invoice: Invoice) -> bool:
+    return bool(payment.currency) and payment.currency != invoice.currency
 
 
 def _said(amount: Decimal, invoice: Invoice) -> str:
@@ -204,12 +250,16 @@ def _payments(invoice: Invoice, told: LedgerInvoice, connection: Connection, by:
 
 
 def _note(invoice: Invoice, told: LedgerPayment, connection: Connection, by: Actor, now: datetime) -> bool:
-    """Whether it is a payment nobody knew of."""
+    """Whether it is a payment nobody knew of. One that cannot count here is left to the invoice's difference."""
+    if told.amount <= 0 or _is_foreign(told, invoice):
+        return False
     noted = invoices.note_payment(
         invoice, told.amount, told.paid_on or _today(now), how="ledger", method=connections.label(connection),
         reference=told.reference, connection=connection, remote_id=told.remote_id, mark=told.mark,
         currency=told.currency, by=by, now=now,
     )  # fmt: skip
+    if not noted.is_new:
+        deliveries.read_back(noted.payment.id, connection.id, now)
     return noted.is_new
 
 

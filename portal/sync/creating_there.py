@@ -11,7 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import case, or_, select, update
@@ -29,24 +29,27 @@ from portal.adapters.base import (
     Unknown,
 )
 from portal.db import db
-from portal.domain import activity, carrying, clients, findings, links, outgoing
+from portal.domain import activity, carrying, claims, clients, findings, links, outgoing
 from portal.domain.activity import Actor, Origin, Verb
 from portal.domain.apps import Connection, Outcome, OutgoingClient, OutgoingState
 from portal.domain.carrying import Context
 from portal.domain.claims import ME
 from portal.domain.clients import Client
 from portal.domain.looking_there import Answer, Verdict
+from portal.domain.nights import slot_start
 from portal.domain.records import ClientRecord, NewRecord
 from portal.sync.asking_there import Wanted, look, put_on_the_list
 from portal.sync.breaking_off import note_lost
 from portal.sync.in_hand import handed_back
-from portal.sync.many import carried_by_runs, with_a_run
+from portal.sync.many import MANY, carried_by_runs, with_a_run
 from portal.sync.outbox import FIRST_WAIT, LEASE, UNSURE_WAIT, another_try, said
 from portal.sync.runs import clock
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 20  # of those that are due, at one tick
+MANY_AT_ONCE = 1000  # as many as are counted
+CARRIED_EVERY = timedelta(minutes=10)  # a run for the many that wait; one that came to nothing is not asked for at once
 OUTCOMES = {
     Answer.NEAR_MATCH: Outcome.NEAR_MATCH, Answer.AMBIGUOUS: Outcome.AMBIGUOUS, Answer.TAKEN: Outcome.TAKEN,
     Answer.SET_ASIDE: Outcome.SKIPPED, Answer.ARCHIVED: Outcome.SKIPPED,
@@ -82,11 +85,26 @@ def create_there_soon(row_ids: Sequence[int], by: Actor = activity.SYSTEM) -> No
 def create_due(now: datetime) -> int:
     """Create those that are due and nobody is creating. Gives how many were tried."""
     taken_along = with_a_run()
-    due = outgoing.due(now, AT_ONCE, but_not=taken_along)
+    due = outgoing.due(now, MANY_AT_ONCE, but_not=taken_along)
+    due = (_without_many(due, now) if len(due) > MANY else due)[:AT_ONCE]
     db.session.commit()
     for row_id in due:
         create_there(row_id)
     return len(due)
+
+
+def _without_many(due: list[int], now: datetime) -> list[int]:
+    """Many for one app are left to a run of it, now and then; gives the others."""
+    row = OutgoingClient
+    of = {
+        one.id: one.connection_id
+        for one in db.session.execute(select(row.id, row.connection_id).where(row.id.in_(due)))
+    }
+    counts = Counter(of.values())
+    slot = slot_start(now, CARRIED_EVERY).isoformat()
+    wanted = {one: many for one, many in counts.items() if many > MANY and claims.claim(f"carry:{one}", slot, now)}
+    carried = carried_by_runs(wanted)
+    return [one for one in due if of.get(one) not in carried]
 
 
 def create_there(row_id: int, session: Session | None = None, by: Actor | None = None) -> Outcome | None:

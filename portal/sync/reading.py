@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from portal.adapters.base import ClientAdapter, Session
 from portal.db import db
+from portal.domain import job_choices
 from portal.domain.apps import ClientLink, Connection, LinkState, Outcome
 from portal.domain.records import ChoiceList, ClientRecord, NamedRecord, Quarantined, RecordState, client_from_json
 from portal.domain.unlinked import Held
@@ -133,6 +134,7 @@ def read_reference(adapter: ClientAdapter, session: Session, connection_id: int,
         "facts": dict(told.facts),
         "read_at": now.isoformat(timespec="seconds"),
     }
+    job_choices.keep_listed(connection_id, told.lists)
     db.session.commit()
 
 

@@ -12,13 +12,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from portal import deliveries as shell
 from portal.adapters.base import Stopped, Unavailable, UnexpectedReply, Unknown
-from portal.db import db
+from portal.db import db, reading
 from portal.deliveries.holding import LEASE, Hold, Leash
 from portal.domain import deliveries
+from portal.domain.activity import Activity, Verb
 from portal.domain.deliveries import Delivery, DeliveryAttempt, DeliveryState, Standing
 from portal.domain.invoices import Invoice
 from portal.domain.records import InvoiceState
@@ -324,6 +325,36 @@ def test_nothing_goes_before_its_cause_is_on_record(loose: LedgerAccount) -> Non
     assert db.session.scalars(select(Invoice)).all() == []
     assert loose.app.invoices == {}
     assert loose.app.calls == []
+
+
+def test_what_is_delivered_and_its_line_in_the_log_are_never_seen_apart(books: LedgerAccount, clock: Any) -> None:
+    """Fault row 6: whoever looks after any commit, in another transaction, sees both or neither."""
+    asked_of(books, 35)
+    books.app.lose_one = {"INV-0007"}
+    seen = []
+
+    def compare_them(_connection: Any) -> None:
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as apart, reading():
+            there = apart.scalar(select(func.count()).where(Delivery.state == DeliveryState.DELIVERED))
+            told = apart.scalar(
+                select(func.count()).where(Activity.verb.in_((Verb.INVOICE_CREATED_THERE, Verb.INVOICE_FOUND_THERE)))
+            )
+        seen.append((there, told))
+
+    committed = db.engine.dialect.do_commit
+
+    def then_look(connection: Any) -> None:
+        committed(connection)
+        compare_them(connection)
+
+    db.engine.dialect.do_commit = then_look
+    try:
+        shell.deliver_due(now())
+        later(clock, minutes=1)
+    finally:
+        db.engine.dialect.do_commit = committed
+    assert {there - told for there, told in seen} == {0}
+    assert seen[-1] == (35, 35)
 
 
 def test_the_certificate_compares_with_the_ledger_as_it_stands(loose: LedgerAccount, clock: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +13,11 @@ from sqlalchemy import delete, select
 from portal import deliveries as shell
 from portal.db import db
 from portal.domain import deliveries
+from portal.domain.activity import Activity
 from portal.domain.deliveries import Delivery, DeliveryAttempt, DeliveryState
+from portal.domain.invoices import Invoice
 from tests.cast import make_client, make_link
-from tests.cast_deliveries import bill
+from tests.cast_deliveries import bill, told_of
 from tests.pretend_app import record
 from tests.pretend_ledger import LedgerAccount, pretend_ledger
 
@@ -85,8 +87,30 @@ def test_restored_from_a_backup_nothing_is_created_again(books: LedgerAccount, c
     assert {row(one).state for one in asked} == {DeliveryState.DELIVERED}
     assert len({row(one).remote_id for one in asked}) == 3
     assert books.app.numbers() == ["INV-0001", "INV-0002", "INV-0003"]
-    told = [step.words for one in asked for step in words_of(one)]
-    assert any("its total is 99.00" in words for words in told) == keeps_marks
+    assert {row(one).adopted for one in asked} == {not books.app.ledger.writes_by_mark}
+    assert len(books.app.invoices) == 3
+    _is_told(books, asked, changed=asked[1] if keeps_marks else None)
+
+
+def _is_told(books: LedgerAccount, asked: list[int], changed: int | None) -> None:
+    """What differs is on its own invoice, once, in every place that tells of it; and nothing is said of the others."""
+    how = "its total is 99.00, ours 115"
+    line = f"Ledger shows the invoice differently: {how}"
+    for one in asked:
+        log = told_of(db.session.get_one(Invoice, row(one).invoice_id))
+        assert log.count(line) == (one == changed), log
+        assert sum("differently" in said for said in log) == (one == changed)
+        # Where the same sign is the same invoice, writing it again is how it is found.
+        how_it_came = "created" if books.app.ledger.writes_by_mark else "found"
+        came = [said for said in log if f"{how_it_came} in Ledger" in said]
+        assert len(came) == 1, log
+        answers = [(step.answer, step.words) for step in words_of(one) if step.answer in ("created", "found")]
+        assert answers == [(how_it_came, how if one == changed else "")]
+    compared = shell.compare(books.connection, date(2026, 11, 3), date(2026, 11, 3))
+    verdicts = {row.invoice.number: row.verdict for row in compared.rows}
+    differs = [number for number, verdict in verdicts.items() if verdict == "differs"]
+    assert differs == (["INV-0002"] if changed is not None else [])
+    assert (compared.missing, compared.extra, compared.ledger_records) == (0, 0, 3)
 
 
 def words_of(delivery_id: int) -> list[DeliveryAttempt]:
@@ -97,6 +121,7 @@ def as_last_night(delivery_id: int) -> None:
     """The row as the backup has it, before it was sent."""
     db.session.execute(delete(DeliveryAttempt).where(DeliveryAttempt.delivery_id == delivery_id))
     one = row(delivery_id)
+    db.session.execute(delete(Activity).where(Activity.invoice_id == one.invoice_id))
     one.state = DeliveryState.WAITING
     one.remote_id, one.remote_number, one.adopted, one.attempts, one.sent_at = None, "", False, 0, None
     one.next_at, one.delivered_at = now(), None

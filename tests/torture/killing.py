@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from pathlib import Path
 import http.client
 from sqlalchemy import event
 from app import create_app
-from portal import deliveries
+from portal import deliveries, deploying
 from portal.adapters.http import transport
 from portal.config import Settings
 from portal.db import db
@@ -37,13 +38,13 @@ from jobs import queue
 app = create_app(Settings(data_dir=Path({data!r}), database_url={url!r}, scheduler=False, secret_keys=("k" * 20,),
     encryption_keys=({key!r},), environment={environment!r}, log_level="CRITICAL"), migrate=False)
 
-def count_moments(trace, at):
+def count_moments(trace, at, how):
     met = [0]
     def tick(what):
         met[0] += 1
         os.write(trace, (what + "\\n").encode())
         if met[0] == at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), how)
     event.listen(db.engine, "before_cursor_execute", lambda *_a: tick("statement"))
     event.listen(db.engine, "after_cursor_execute", lambda *_a: tick("executed"))
     commit = db.engine.dialect.do_commit
@@ -77,8 +78,11 @@ for line in sys.stdin:
         signal.signal(signal.SIGTERM, lambda *_a: queue.stopping.set())
         with app.app_context():
             db.engine.dispose(close=False)
-            count_moments(os.open(told["trace"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), told["at"])
-            deliveries.deliver(told["ids"]) if told["ids"] else deliveries.deliver_due()
+            count_moments(os.open(told["trace"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), told["at"], told["how"])
+            if told["jobs"]:
+                deploying.deploy(told["ids"])
+            else:
+                deliveries.deliver(told["ids"]) if told["ids"] else deliveries.deliver_due()
         os._exit(0)
     print(worker, flush=True)
     _pid, status = os.waitpid(worker, 0)
@@ -109,11 +113,12 @@ class Killers:
     folder: Path
     runs: int = 0
     worker: int = 0
+    jobs: bool = False  # what they send are jobs for a practice app
 
-    def start(self, ids: list[int], at: int = 0) -> int:
-        """The worker's process id. `at` 0: it is let live."""
+    def start(self, ids: list[int], at: int = 0, how: signal.Signals = signal.SIGKILL) -> int:
+        """The worker's process id. `at` 0: it is let live. `how`: what it does to itself at that moment."""
         self.runs += 1
-        told = {"ids": ids, "at": at, "trace": str(self._trace())}
+        told = {"ids": ids, "at": at, "how": int(how), "trace": str(self._trace()), "jobs": self.jobs}
         assert self.parent.stdin is not None
         assert self.parent.stdout is not None
         self.parent.stdin.write(json.dumps(told).encode() + b"\n")
@@ -128,6 +133,10 @@ class Killers:
         except ProcessLookupError:
             return False
         return True
+
+    def stands_still(self) -> bool:
+        """Whether the worker was stopped and is not running on."""
+        return Path(f"/proc/{self.worker}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def ended(self) -> Ended:
         """Wait for the one that was started."""

@@ -89,3 +89,22 @@ def test_it_comes_as_a_spreadsheet(books: LedgerAccount, sign_in_as: Callable[..
 
 def test_without_a_ledger_it_says_so(database: Any, sign_in_as: Callable[..., Browser]) -> None:
     assert "No ledger is connected" in sign_in_as("admin").get("/certificates/").text
+
+
+def test_days_without_an_invoice_prove_nothing(books: LedgerAccount, sign_in_as: Callable[..., Browser]) -> None:
+    page = sign_in_as("admin").get("/certificates/?first=2020-01-01&last=2020-01-31&compare=now")
+    assert "Nothing to compare" in page.text
+    assert "No invoice of these days was meant for this ledger." in page.text
+    assert "Each once" not in page.text
+    assert "Download as CSV" not in page.links()
+
+
+def test_only_the_result_is_brought_anew_when_one_compares(
+    books: LedgerAccount, sign_in_as: Callable[..., Browser]
+) -> None:
+    """The ledger may take a while; the page stays, and says what it waits for."""
+    browser = sign_in_as("admin")
+    assert "Looking up each invoice in the ledger." in browser.get(f"/certificates/?{DAYS}").text
+    part = browser.get(f"/certificates/?{DAYS}&compare=now", block="result")
+    assert not part.is_whole
+    assert "Each once" in part.text

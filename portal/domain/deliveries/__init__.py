@@ -4,7 +4,7 @@ The one invariant: a delivery that may have arrived is looked for before it is s
 """
 
 from portal.domain.deliveries import certificate
-from portal.domain.deliveries.advice import Advice, advice_for
+from portal.domain.deliveries.advice import Advice, advice_for, payment_advice
 from portal.domain.deliveries.asking import (
     INVOICE,
     JOB,
@@ -23,7 +23,10 @@ from portal.domain.deliveries.asking import (
     of,
     of_job,
     of_kind,
+    of_many,
     of_payments,
+    put_off,
+    read_back,
     remote_invoice,
     stuck,
     try_again,
@@ -41,6 +44,7 @@ from portal.domain.deliveries.deployment import (
     Story,
     deployment,
     missing_customer,
+    not_there_yet,
     standings,
     story_of,
 )
@@ -64,7 +68,8 @@ __all__ = [
     "Delivery", "DeliveryAttempt", "DeliveryState", "Deployment", "Job", "Recognised", "Standing", "Story",
     "UnderWay", "advice_for", "amount", "ask", "ask_job", "ask_payment", "asks", "carried", "certificate", "counts",
     "delivered", "deployment", "differences", "due", "due_connections", "first_key", "get", "missing_customer",
-    "next_key", "not_found", "of", "of_job", "of_kind", "of_payments", "recognise", "recognise_payment", "refused",
-    "remote_invoice", "standings", "story_of", "stuck", "try_again", "unsettled_payments", "unsure", "waits", "wake",
-    "wake_linked", "wake_payments", "was_being_sent", "withdraw", "withdrawn",
+    "next_key", "not_found", "not_there_yet", "of", "of_job", "of_kind", "of_many", "of_payments", "payment_advice",
+    "put_off", "read_back", "recognise", "recognise_payment", "refused", "remote_invoice", "standings", "story_of",
+    "stuck", "try_again", "unsettled_payments", "unsure", "waits", "wake", "wake_linked", "wake_payments",
+    "was_being_sent", "withdraw", "withdrawn",
 ]  # fmt: skip

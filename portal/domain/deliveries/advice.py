@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 
 class Advice(NamedTuple):
-    """`fix` names the screen that mends it: client, mapping, connection, invoice; empty: somewhere in the app."""
+    """`fix` names the screen that mends it: client (its apps), client_edit (its details), archive (its page), mapping,
+    connection, invoice; empty: somewhere in the app."""
 
     text: str
     fix: str
@@ -21,6 +22,45 @@ ADVICE: dict[str, tuple[str, str]] = {
     "customer_gone": (
         "The customer this client is linked to was deleted or made inactive in {app}. Make it active again there, or "
         "link the client to another record; then create the invoice again.",
+        "client",
+    ),
+    "client_name_characters": (
+        "{app} takes no {detail} in a customer’s name. Change the name here, then create the invoice again. If "
+        "{app} knows the client already, under a name without it, link the client to that record instead.",
+        "client_edit",
+    ),
+    "client_name_spaces": (
+        "{app} takes no two spaces in a row in a customer’s name. Make them one here, then create the invoice again.",
+        "client_edit",
+    ),
+    "client_name_long": (
+        "{app} takes names of at most {detail} characters. Shorten the name here, then create the invoice again.",
+        "client_edit",
+    ),
+    "client_name_empty": (
+        "{app} takes no customer without a name. Give the client one here, then create the invoice again.",
+        "client_edit",
+    ),
+    "client_refused": (
+        "{app} did not take the client’s details as they are. Change what it names, on the client or its contact "
+        "here, then create the invoice again. If {app} knows the client already, link it to that record instead.",
+        "client_edit",
+    ),
+    "client_under_way": (
+        "The client is on its way to {app} once more; the invoice follows by itself when it has arrived.",
+        "",
+    ),
+    "client_archived": (
+        "Bring the client back from the archive, then create the invoice again; or void the invoice.",
+        "archive",
+    ),
+    "client_link_broken": (
+        "Make the customer active again in {app}, or link the client to another record; then create the invoice again.",
+        "client",
+    ),
+    "client_by_hand": (
+        "{app} takes no new customers from here. Make the customer there, link the client to it, then create the "
+        "invoice again.",
         "client",
     ),
     "name_taken": (
@@ -59,9 +99,32 @@ ADVICE: dict[str, tuple[str, str]] = {
     ),
 }
 OTHER = ("Mend it in {app} or here, then create the invoice again.", "")
+# A payment that was not recorded: what is said of invoices would be wrong of it.
+OF_PAYMENTS: dict[str, tuple[str, str]] = {
+    "mapping": ("Choose the account payments go to in {app}; the payment then goes by itself.", "mapping"),
+    "account_not_valid": ("Choose an account of {app} that takes payments, then record the payment again.", "mapping"),
+    "period_locked": (
+        "The books of {app} are locked for this day. Unlock them there and record it again, or record it in {app} by "
+        "hand: it is then matched, not counted twice.",
+        "",
+    ),
+    "connection": ADVICE["connection"],
+    "unknown": ADVICE["unknown"],
+}
+OTHER_PAYMENT = (
+    "Mend it in {app} and record the payment again from here, or record it there by hand: it is then matched, not "
+    "counted twice.",
+    "",
+)
 
 
-def advice_for(cause: str, app: str) -> Advice:
-    """Advice for this cause; for one nobody has heard of, what always holds."""
+def advice_for(cause: str, app: str, detail: str = "") -> Advice:
+    """Advice for this cause; for one nobody has heard of, what always holds. `detail` is what a name rule is about."""
     text, fix = ADVICE.get(cause, OTHER)
+    return Advice(text.format(app=app, detail=detail), fix)
+
+
+def payment_advice(cause: str, app: str) -> Advice:
+    """The same for a payment that is not in the ledger."""
+    text, fix = OF_PAYMENTS.get(cause, OTHER_PAYMENT)
     return Advice(text.format(app=app), fix)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
 
 from portal.db import db
 from portal.domain import activity, connections
@@ -66,6 +67,15 @@ def of(invoice: Invoice) -> list[Delivery]:
     return sorted(found, key=lambda one: one.connection_id != invoice.connection_id)
 
 
+def of_many(invoice_ids: Collection[int]) -> dict[int, list[Delivery]]:
+    """The deliveries of these invoices, by invoice; one query."""
+    query = select(Delivery).where(Delivery.invoice_id.in_(invoice_ids)).options(joinedload(Delivery.connection))
+    found: dict[int, list[Delivery]] = {}
+    for row in db.session.scalars(query.order_by(Delivery.id)):
+        found.setdefault(row.invoice_id or 0, []).append(row)
+    return found
+
+
 def of_payments(invoice: Invoice) -> list[Delivery]:
     query = select(Delivery).join(Payment, Payment.id == Delivery.payment_id).where(Payment.invoice_id == invoice.id)
     return list(db.session.scalars(query.order_by(Delivery.id)))
@@ -88,12 +98,20 @@ def try_again(delivery: Delivery, *, by: Actor, now: datetime) -> None:
         raise CannotTryAgain(f"It is in {connections.label(delivery.connection)} already.")
     if delivery.state == DeliveryState.WITHDRAWN:
         raise CannotTryAgain(f"It is not to go to {connections.label(delivery.connection)} any more.")
-    if delivery.state in STUCK:
-        delivery.state = DeliveryState.WAITING
-        delivery.cause = delivery.reason = ""
-    delivery.next_at = now
-    if by.user_id is not None:
-        delivery.asked_by = by.name
+    # Whatever another has made of it since it was read stays: only what is stuck at this very moment is set free.
+    asked_by = {"asked_by": by.name} if by.user_id is not None else {}
+    stuck_now = update(Delivery).where(Delivery.id == delivery.id, Delivery.state.in_(STUCK))
+    open_now = update(Delivery).where(Delivery.id == delivery.id, Delivery.state.in_(OPEN))
+    freed = {"state": DeliveryState.WAITING, "cause": "", "reason": ""} | asked_by
+    for statement, values in ((stuck_now, freed), (open_now, asked_by)):
+        db.session.execute(statement.values(next_at=now, **values).execution_options(synchronize_session=False))
+    db.session.refresh(delivery)
+
+
+def put_off(delivery: Delivery, until: datetime) -> None:
+    """What waits is sent no sooner than this: whoever asked for it may still take it back."""
+    if delivery.state == DeliveryState.WAITING and delivery.lease_until is None:
+        delivery.next_at = max(until, delivery.next_at or until)
 
 
 def withdraw(delivery: Delivery, reason: str, *, by: Actor, now: datetime) -> bool:
@@ -186,6 +204,18 @@ def wake_payments(connection_id: int, invoice_ids: Collection[int], now: datetim
             .values(next_at=now)
             .execution_options(synchronize_session=False)
         )  # fmt: skip
+
+
+def read_back(payment_id: int, connection_id: int, now: datetime) -> None:
+    """The ledger has shown this payment of ours: its delivery need not be sent any more, and is settled at once."""
+    of_it = (Delivery.connection_id == connection_id, Delivery.payment_id == payment_id)
+    for states, values in ((STUCK, {"state": DeliveryState.WAITING, "cause": "", "reason": ""}), (OPEN, {})):
+        db.session.execute(
+            update(Delivery)
+            .where(*of_it, Delivery.state.in_(states), or_(Delivery.next_at.is_(None), Delivery.next_at > now))
+            .values(next_at=now, **values)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def due(now: datetime, connection_id: int, kind: str, limit: int) -> list[int]:

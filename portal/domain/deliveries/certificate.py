@@ -15,13 +15,14 @@ from portal.domain.apps import Connection
 from portal.domain.csv_cells import Value
 from portal.domain.deliveries.asking import of, of_payments
 from portal.domain.deliveries.models import Delivery, DeliveryAttempt, DeliveryState
+from portal.domain.deliveries.recognising import GONE
 from portal.domain.invoices.models import Invoice
 from portal.domain.records import LedgerInvoice
 
 NO_END = "no answer came: the process ended first"
 ANSWERS = {
     "created": "created", "found": "found there", "nothing there": "nothing there", "refused": "refused",
-    "lost": "the answer was lost", "not sent": "not sent",
+    "lost": "the answer was lost", "not sent": "not sent", "unclear": "the answer cannot be understood",
 }  # fmt: skip
 
 
@@ -132,7 +133,7 @@ def of_period(connection: Connection, first: date, last: date, after: int = 0, l
 
 @dataclass(frozen=True)
 class Row:
-    """One invoice beside what the ledger shows. `verdict`: there once, missing, extra, not sent yet, differs."""
+    """One invoice beside what the ledger shows. `verdict`: there once, missing, extra, not sent yet, differs, void."""
 
     invoice: Delivered
     there: tuple[LedgerInvoice, ...]
@@ -173,48 +174,74 @@ class Comparison:
 
     @property
     def is_clean(self) -> bool:
-        return not self.extra and not self.missing
+        """Each once, and as it is here."""
+        return not self.extra and not self.missing and not self.count(DIFFERS)
 
 
-ONCE, MISSING, EXTRA, NOT_YET, DIFFERS = "once", "missing", "extra", "not_yet", "differs"
+ONCE, MISSING, EXTRA, NOT_YET, DIFFERS, VOID = "once", "missing", "extra", "not_yet", "differs", "void"
 VERDICTS = {
     ONCE: "there once", MISSING: "missing there", EXTRA: "there more than once", NOT_YET: "not there yet",
-    DIFFERS: "there once, but it differs",
+    DIFFERS: "there once, but it differs", VOID: "void here, gone there",
 }  # fmt: skip
 
 
-def compare(ours: Sequence[Delivered], found: Iterable[LedgerInvoice]) -> list[Row]:
+def compare(ours: Sequence[Delivered], found: Iterable[LedgerInvoice], *, tells_void: bool = True) -> list[Row]:
     """Every invoice beside what the ledger shows under its id or its mark.
 
-    Somebody else's invoice under the same number is not counted as ours.
+    Somebody else's invoice under the same number is not counted as ours. `tells_void`: whether the ledger says what
+    was voided or deleted there.
     """
     by_id: dict[str, LedgerInvoice] = {}
     by_mark: dict[str, list[str]] = {}
+    by_number: dict[str, list[LedgerInvoice]] = {}
     for one in found:
-        if one.remote_id not in by_id and one.mark:
-            by_mark.setdefault(one.mark, []).append(one.remote_id)
+        if one.remote_id not in by_id:
+            by_number.setdefault(one.number, []).append(one)
+            if one.mark:
+                by_mark.setdefault(one.mark, []).append(one.remote_id)
         by_id[one.remote_id] = one
     rows = []
     for own in ours:
         ids = dict.fromkeys([*([own.remote_id] if own.remote_id in by_id else []), *by_mark.get(own.mark, [])])
         there = tuple(by_id[remote_id] for remote_id in ids)
-        rows.append(_judged(own, there))
+        others = [one for one in by_number.get(own.number, []) if one.remote_id not in ids and one.state not in GONE]
+        rows.append(_judged(own, there, len(others), tells_void))
     return rows
 
 
-def _judged(own: Delivered, there: tuple[LedgerInvoice, ...]) -> Row:
+def _judged(own: Delivered, there: tuple[LedgerInvoice, ...], others: int, tells_void: bool) -> Row:
     if len(there) > 1:
         return Row(own, there, EXTRA, f"{len(there)} records there carry its mark")
     if not there:
-        if own.state == DeliveryState.DELIVERED:
-            return Row(own, there, MISSING, f"the record {own.remote_id} is not shown there any more")
-        return Row(own, there, NOT_YET, "")
+        if own.state != DeliveryState.DELIVERED:
+            return Row(own, there, NOT_YET, "")
+        if own.is_void:
+            return Row(own, there, VOID, "it is void here, and its record is not shown there any more")
+        return Row(own, there, MISSING, f"the record {own.remote_id} is not shown there any more")
     one = there[0]
     if own.state != DeliveryState.DELIVERED:
         return Row(own, there, NOT_YET, "it is there; the portal has not looked yet")
-    if one.total != own.total or (one.number and one.number != own.number):
-        return Row(own, there, DIFFERS, f"{one.number}, total {one.total} there; {own.number}, {own.total} here")
-    return Row(own, there, ONCE, one.state.value)
+    if said := _differs(own, one, others, tells_void):
+        return Row(own, there, DIFFERS, said)
+    return Row(own, there, VOID if one.state in GONE else ONCE, one.state.value)
+
+
+def _differs(own: Delivered, one: LedgerInvoice, others: int, tells_void: bool) -> str:
+    """In words; empty: it does not. What is void on both sides is not compared: a ledger may empty what it voids."""
+    if tells_void and one.state in GONE:
+        return "" if own.is_void else f"it is {one.state.value} there, and not void here"
+    if tells_void and own.is_void:
+        return "it was voided here and still stands there; void it there too"
+    said = []
+    if one.number and one.number != own.number:
+        said.append(f"its number is {one.number} there, {own.number} here")
+    if one.total != own.total:
+        said.append(f"its total is {one.total} there, {own.total} here")
+    if one.currency and one.currency != own.currency:
+        said.append(f"its currency is {one.currency} there, {own.currency} here")
+    if others:
+        said.append(f"{others} more there {'has' if others == 1 else 'have'} its number, without its sign")
+    return "; ".join(said)
 
 
 HEADINGS = ("Invoice", "Client", "Issued", "Currency", "Total", "State here", "Ledger id", "Ledger number",

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.db import db
 from portal.domain import connections, outgoing
 from portal.domain.apps import ClientLink, Connection, ConnectionState, Finding, LinkState
 from portal.domain.clients import Client
 from portal.domain.deliveries.advice import Advice, advice_for
-from portal.domain.deliveries.asking import of
+from portal.domain.deliveries.asking import INVOICE, OPEN, STUCK, of
+from portal.domain.deliveries.missing import WHO_IS_WHO, why_missing
 from portal.domain.deliveries.models import Delivery, DeliveryState
 from portal.domain.invoices.models import Invoice
 
@@ -63,7 +64,7 @@ class Story:
 
 @dataclass(frozen=True)
 class Deployment:
-    """`fix` says which screen mends it: client, mapping, connection, invoice; empty: none is needed.
+    """`fix` says which screen mends it, as `Advice` does; empty: none is needed.
 
     `can_try`: the button *Create in …* makes sense. `story` is there when the customer is what is missing.
     """
@@ -112,22 +113,41 @@ def standings(invoice_ids: list[int]) -> dict[int, tuple[Standing, str]]:
     return {row.invoice_id: (STANDINGS[DeliveryState(row.state)], row.reason) for row in rows}
 
 
+MOST_COUNTED = 1001  # a page view counts no further
+
+
+def not_there_yet(connection_id: int) -> dict[Standing, int]:
+    """How many invoices are on their way to this ledger, refused by it or being looked for; capped, none left out."""
+    found: dict[Standing, int] = {}
+    for state in (*OPEN, *STUCK):
+        rows = select(Delivery.id).where(
+            Delivery.connection_id == connection_id, Delivery.state == state, Delivery.kind == INVOICE
+        )
+        many = db.session.scalar(select(func.count()).select_from(rows.limit(MOST_COUNTED).subquery())) or 0
+        if many:
+            found[STANDINGS[state]] = found.get(STANDINGS[state], 0) + many
+    return found
+
+
 def _of_delivery(row: Delivery) -> Deployment:
     connection = row.connection
     standing, app = STANDINGS[DeliveryState(row.state)], connections.label(connection)
     advice = Advice("", "")
-    reason = row.reason
+    reason, cause = row.reason, row.cause
     if connection.state != ConnectionState.CONNECTED and standing in (Standing.WAITING, Standing.NEEDS_CHECK):
         reason = f"{app} is not connected at the moment; the invoice is kept and goes once it is."
         advice = advice_for("connection", app)
+    elif standing == Standing.FAILED and cause == WHO_IS_WHO:
+        cause, detail = why_missing(db.session.get_one(Client, row.client_id), connection)
+        advice = advice_for(cause, app, detail)
     elif standing in (Standing.FAILED, Standing.NEEDS_CHECK):
-        advice = advice_for(row.cause if standing == Standing.FAILED else "unknown", app)
+        advice = advice_for(cause if standing == Standing.FAILED else "unknown", app)
     return Deployment(
         standing=standing, app=app, connection_id=row.connection_id, delivery_id=row.id, number=row.remote_number,
-        url=row.web_url, cause=row.cause, reason=reason, advice=advice.text, fix=advice.fix,
+        url=row.web_url, cause=cause, reason=reason, advice=advice.text, fix=advice.fix,
         can_try=row.state not in (DeliveryState.DELIVERED, DeliveryState.WITHDRAWN, DeliveryState.SENDING),
         since=row.delivered_at or row.sent_at or row.made_at, next_at=row.next_at,
-        story=story_of(row) if row.cause == "customer" else None,
+        story=story_of(row) if cause == WHO_IS_WHO else None,
     )  # fmt: skip
 
 

@@ -19,7 +19,9 @@ FOUND = {"invoice": Verb.INVOICE_FOUND_THERE, "payment": Verb.PAYMENT_FOUND_THER
 REFUSED = {
     "invoice": Verb.INVOICE_REFUSED_THERE, "payment": Verb.PAYMENT_REFUSED_THERE, "job": Verb.JOB_REFUSED_THERE,
 }  # fmt: skip
-UNSURE = {"invoice": Verb.INVOICE_UNSURE_THERE, "payment": Verb.PAYMENT_UNSURE_THERE}
+UNSURE = {
+    "invoice": Verb.INVOICE_UNSURE_THERE, "payment": Verb.PAYMENT_UNSURE_THERE, "job": Verb.JOB_UNSURE_THERE,
+}  # fmt: skip
 NO_ANSWER = "No answer came; it is being looked for."
 LOOKS_ENOUGH = 2  # look-ups that found nothing, the last of them late enough to be trusted
 

@@ -7,7 +7,7 @@ number is somebody else's, and is never touched (fault row 94).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from portal.domain.records import InvoiceOut, InvoiceState, LedgerInvoice, LedgerPayment, PaymentOut
@@ -29,16 +29,17 @@ class Recognised:
 GONE = (InvoiceState.VOIDED, InvoiceState.DELETED)
 
 
-def recognise(sent: InvoiceOut, found: Iterable[LedgerInvoice]) -> Recognised:
-    """Among these, ours."""
-    by_id = {one.remote_id: one for one in found if one.mark == sent.mark or one.number == sent.number}
+def recognise(sent: InvoiceOut, found: Iterable[LedgerInvoice], earlier: Collection[str] = ()) -> Recognised:
+    """Among these, ours. `earlier`: numbers it had when it was sent before."""
+    numbers = {sent.number, *earlier}
+    by_id = {one.remote_id: one for one in found if one.mark == sent.mark or one.number in numbers}
     marked = sorted((one for one in by_id.values() if one.mark == sent.mark), key=_standing)
     if marked:
         return Recognised(marked[0], by_mark=True, extra=tuple(marked[1:]))
-    numbered = sorted((one for one in by_id.values() if one.number == sent.number), key=_standing)
-    same = [one for one in numbered if not one.mark and is_same(sent, one)]
+    same = [one for one in sorted(by_id.values(), key=_standing) if not one.mark and is_same(sent, one)]
     if same:
         return Recognised(same[0], extra=tuple(same[1:]))
+    numbered = sorted((one for one in by_id.values() if one.number == sent.number), key=_standing)
     return Recognised(other=next((one for one in numbered if one.state not in GONE), None))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -87,7 +87,9 @@ def rename_number(invoice: Invoice, *, by: Actor, now: datetime, reason: str, nu
     of_this = select(Delivery.id).where(Delivery.invoice_id == invoice.id)
     if db.session.scalar(of_this.where(Delivery.state == DeliveryState.DELIVERED).limit(1)):
         raise ValueError(f"Invoice {invoice.number} is in the ledger under this number, so it keeps it.")
-    if db.session.scalar(of_this.where(Delivery.state.in_((DeliveryState.SENDING, DeliveryState.UNKNOWN))).limit(1)):
+    # In somebody's hand it may go out under the old number at this very moment.
+    under_way = or_(Delivery.state.in_((DeliveryState.SENDING, DeliveryState.UNKNOWN)), Delivery.lease_until >= now)
+    if db.session.scalar(of_this.where(under_way).limit(1)):
         raise ValueError(f"Invoice {invoice.number} may have reached the ledger. Wait until that is known.")
     new = number.strip() or take_number(INVOICE)
     if new == invoice.number:
