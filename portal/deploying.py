@@ -35,7 +35,8 @@ from portal.domain import connections, deliveries
 from portal.domain.activity import SYSTEM, Actor, Origin
 from portal.domain.apps import ClientLink, Connection, ConnectionState, LinkState
 from portal.domain.deliveries import Delivery, DeliveryState, Job
-from portal.domain.proposals.deploying import NotLinkedThere, job_out, keep_choices
+from portal.domain.job_choices import keep_choices
+from portal.domain.proposals.deploying import STAFF, NotLinkedThere, job_out, wake_staffed
 from portal.domain.records import JobOut, JobRecord
 from portal.sync.breaking_off import note_lost
 from portal.sync.outbox import said
@@ -80,6 +81,7 @@ def deploy_soon(ids: Iterable[int]) -> None:
 def deploy_due(now: datetime) -> int:
     """The job of the schedule: all that is due, connection by connection. Gives how many were taken up."""
     deliveries.wake_linked(now)
+    wake_staffed(now)
     found = deliveries.due_connections(now, kinds=(deliveries.JOB,))
     db.session.commit()
     return sum(deploy_over(one, now) for one in found)
@@ -212,7 +214,7 @@ def _pack(trip: Trip, hold: Hold, delivery_id: int) -> Parcel | None:
     try:
         out = job_out(row, db.session.get_one(Job, row.job_id), link.remote_id)
     except NotLinkedThere as problem:
-        deliveries.asks(row, what, "staff", str(problem), app=trip.app, by=APP, now=clock())
+        deliveries.asks(row, what, STAFF, str(problem), app=trip.app, by=APP, now=clock())
         db.session.commit()
         return None
     parcel = Parcel(row.id, out, what, row.asked_by)

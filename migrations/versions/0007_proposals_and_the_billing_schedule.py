@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column("every", sa.Integer(), nullable=False),
         sa.Column("cadence", sa.String(32), nullable=False),
         sa.Column("deposit", ExactDecimal(), nullable=True),
-        sa.Column("templates", JsonValue, nullable=False),
+        sa.Column("jobs", JsonValue, nullable=False),
         sa.Column("archived_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("changed_at", UtcDateTime(), nullable=False),

@@ -61,8 +61,8 @@ class Table:
     delimiter: str
 
 
-def read(data: bytes, headings: Sequence[str] = HEADINGS) -> Table:
-    """The rows under the header. Raises `UnreadableFile`."""
+def read(data: bytes, headings: Sequence[str] = HEADINGS, last: Sequence[str] = ()) -> Table:
+    """The rows under the header, which may end with `last`, all of them or none. Raises `UnreadableFile`."""
     check_kind(data)
     text, encoding = decode(data)
     text = text.removeprefix("\ufeff")
@@ -73,6 +73,7 @@ def read(data: bytes, headings: Sequence[str] = HEADINGS) -> Table:
     rows: list[FileRow] = []
     try:
         header = next(reader, [])
+        headings = (*headings, *last) if _goes_on(header, headings) else headings
         has_reasons = check_header(header, headings)
         for number, cells in enumerate(reader, 2):
             if not any(cell.strip() for cell in cells):
@@ -169,6 +170,11 @@ def find_delimiter(text: str, headings: Sequence[str] = HEADINGS) -> str:
         return sum(1 for cell in cells if cell in wanted), len(cells)
 
     return max(DELIMITERS, key=fit)
+
+
+def _goes_on(header: Sequence[str], headings: Sequence[str]) -> bool:
+    """Whether more columns follow than these and the one of reasons."""
+    return any(cell.strip() and cell != REASON_HEADING for cell in header[len(headings) :])
 
 
 def check_header(header: Sequence[str], headings: Sequence[str] = HEADINGS) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from portal.domain.client_csv_columns import Column
 from portal.domain.text import near_key
 
 CANDIDATES = 10  # of the same or nearly the same name, shown for one row
@@ -81,6 +82,7 @@ class Known:
     by_name: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     by_near: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     people: dict[str, int] = field(default_factory=dict)  # email in lower case -> user id, of people switched on
+    options: dict[str, Column] = field(default_factory=dict)  # columns whose cells name an option, by field
 
     def add(self, client: KnownClient) -> None:
         if client.id in self.clients:

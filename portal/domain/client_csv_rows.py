@@ -5,16 +5,18 @@ Nothing here looks at the firm's clients; that is the plan's work (`portal.domai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portal.domain.client_csv_columns import COLUMNS, Column
+from portal.domain.client_csv_columns import COLUMNS, OPTION, Column
 from portal.domain.client_csv_file import FileRow
 from portal.domain.client_values import BadValue, refuse_unstorable, tidy
 from portal.domain.csv_cells import plain_cell
 
 YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
+FEWER = "The ledger whose options the last columns name is not connected any more. Upload the file again without them."
 PEOPLE = {"manager_email": "Manager", "partner_email": "Partner"}
 
 
@@ -42,12 +44,17 @@ class AskedRow:
         return self.contact_id is not None or any(self.contact.values())
 
 
-def understand(row: FileRow) -> AskedRow:
-    """Every cell read as its column wants it; what does not fit is a problem of the row, naming the column."""
+def understand(row: FileRow, more: Sequence[Column] = ()) -> AskedRow:
+    """Every cell read as its column wants it; what does not fit is a problem of the row, naming the column.
+
+    `more`: the columns that may follow the usual ones; a file that ends before them says nothing of them.
+    """
     problems = [row.problem] if row.problem else []
+    if len(row.cells) > len(COLUMNS) + len(more):
+        problems.append(FEWER)
     client: dict[str, Any] = {}
     contact: dict[str, Any] = {}
-    for column, cell in zip(COLUMNS, row.cells, strict=True):
+    for column, cell in zip((*COLUMNS, *more), row.cells, strict=False):
         if column.is_read_only:
             continue
         values = contact if column.of_contact else client
@@ -75,7 +82,17 @@ def _value(column: Column, cell: str) -> Any:
     if column.field in PEOPLE:
         refuse_unstorable(cell)
         return cell.strip().lower()
+    if column.field.startswith(OPTION):
+        return _option(column, cell)
     return tidy(column.field, cell)
+
+
+def _option(column: Column, cell: str) -> str:
+    text = cell.strip()
+    found = column.option_named(text) if text else ""
+    if found is None:
+        raise BadValue(f"“{text[:40]}” is no option in {column.app}. It has {column.offered or 'none'}.")
+    return found
 
 
 def _id(cell: str) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.domain.client_csv_columns import COLUMNS
+from portal.domain.client_csv_columns import COLUMNS, OPTION
 from portal.domain.client_csv_known import Asked, Known, KnownClient, RowOutcome, RowPlan
 from portal.domain.text import sort_key
 
@@ -90,12 +90,15 @@ class Unit:
             blank = None if name == "tax_registered" else ""
             if _same(held.get(name, blank), value):
                 continue
+            if name.startswith(OPTION) and name not in held:
+                plan.notes.append(self._not_linked(name, row.name))
+                continue
             if name in read_only:
                 plan.notes.append(f"{CLIENT_HEADINGS[name]} is kept by {read_only[name]} and stays as it is.")
                 continue
             earlier = self.asked.get(name)
             if earlier is not None and earlier[0] != value:
-                raise Refused(f"Row {earlier[1]} gives this client another {CLIENT_HEADINGS[name]}.")
+                raise Refused(f"Row {earlier[1]} gives this client another {self._heading(name)}.")
             if name in PEOPLE and value and value not in self.known.people:
                 raise Refused(
                     f"{CLIENT_HEADINGS[name]}: nobody in your team has the email {value}. "
@@ -104,6 +107,24 @@ class Unit:
             if earlier is None:
                 changes[name] = value
         return changes
+
+    def _heading(self, name: str) -> str:
+        option = self.known.options.get(name)
+        return option.heading if option is not None else CLIENT_HEADINGS[name]
+
+    def _not_linked(self, name: str, client: str) -> str:
+        app = self.known.options[name].app
+        return (
+            f"{self._heading(name)} stays out: {client} is not linked in {app} yet, where the option belongs to. "
+            "Import it again once it is, or choose it on the client’s Apps tab."
+        )
+
+    def _changed(self, name: str, old: Any, new: Any) -> dict[str, Any]:
+        """A change of the client as a person reads it."""
+        option = self.known.options.get(name)
+        if option is not None:
+            old, new = option.name_of(old), option.name_of(new)
+        return _change(self._heading(name), old, new)
 
     def _contact_values(self, row: Asked, person: _Person | None, clears: bool) -> dict[str, str]:
         """What to write to the contact; for a new one everything that is filled."""
@@ -126,7 +147,7 @@ class Unit:
         old = self.client.values if self.client else {}
         adds_contact = person is None and row.has_contact
         makes_default = bool(row.is_default) and not self._is_default(person)
-        plan.changes = [_change(CLIENT_HEADINGS[name], old.get(name), value) for name, value in client_changes.items()]
+        plan.changes = [self._changed(name, old.get(name), value) for name, value in client_changes.items()]
         before = person.values if person else {}
         plan.changes += [_change(CONTACT_HEADINGS[name], before.get(name), value) for name, value in values.items()]
         if makes_default and (self.client is not None or self.begun):

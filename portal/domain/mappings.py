@@ -34,7 +34,7 @@ class Mapped:
     @property
     def choice_lists(self) -> list[dict[str, Any]]:
         """Lists of the app of which this client may carry one entry each: `remote_id`, `name`, `options`."""
-        return list(self.connection.reference.get("choices", []))[:LISTS]
+        return choice_lists(self.connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,11 @@ class Done:
 
 class NotPossible(Exception):
     """A choice cannot be carried out. The text says why, for the person."""
+
+
+def choice_lists(connection: Connection) -> list[dict[str, Any]]:
+    """As `Mapped.choice_lists`, for whichever client."""
+    return list(connection.reference.get("choices", []))[:LISTS]
 
 
 def of(client: Client) -> list[Mapped]:
@@ -179,6 +184,8 @@ def choose_options(mapped: Mapped, chosen: Mapping[str, str], *, by: Actor, now:
 
     Says whether anything changed. What is no option any more is left as it is.
     """
+    from portal.domain import deliveries  # it imports more than this file may
+
     link = mapped.link
     if link is None:
         return False
@@ -196,6 +203,7 @@ def choose_options(mapped: Mapped, chosen: Mapping[str, str], *, by: Actor, now:
     if not changes:
         return False
     link.choices = held
+    deliveries.wake(link.connection_id, [link.client_id], now=now, causes=("mapping",))  # what an old one kept back
     activity.record(
         Verb.OPTIONS_CHOSEN, by=by, now=now, client_id=link.client_id, connection_id=link.connection_id,
         what=activity.field_names(changes), app=mapped.name, changes=changes,

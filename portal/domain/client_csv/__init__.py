@@ -24,6 +24,7 @@ from portal.domain.client_csv.uploads import (
     drop,
     find,
     forget_expired,
+    headings_of,
     not_imported,
     recent,
     row,
@@ -37,6 +38,6 @@ from portal.domain.client_csv_known import RowOutcome, RowPlan
 __all__ = [
     "MAX_BYTES", "MAX_ROWS", "NOT_IMPORTED", "PAGE", "CsvRow", "CsvUpload", "Done", "NotNow", "RowOutcome", "RowPlan",
     "RowResult", "UnreadableFile", "UploadState", "apply", "begin", "begin_undo", "choose", "choose_all",
-    "created_clients", "drop", "find", "forget_expired", "not_imported", "plan", "plan_in_steps", "read_file",
-    "recent", "row", "rows", "same_file", "stopped", "undo",
+    "created_clients", "drop", "find", "forget_expired", "headings_of", "not_imported", "plan", "plan_in_steps",
+    "read_file", "recent", "row", "rows", "same_file", "stopped", "undo",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 
 from portal.db import db
 from portal.domain import activity, clients, outgoing
+from portal.domain import client_csv_tracking as tracking
 from portal.domain.activity import Actor, Verb
 from portal.domain.apps import PushState
 from portal.domain.client_csv.reading import plan
@@ -180,8 +181,9 @@ def _write(rows: list[CsvRow], by: Actor, now: datetime) -> Client:
         client = _create(rows, by, now)
     else:
         client = _as_previewed(lead)
-        values = {name: value for row in rows for name, value in row.client_values.items()}
+        values, _options = tracking.apart({name: value for row in rows for name, value in row.client_values.items()})
         _edit(client, rows, for_clients(values), by, now)
+        _choose_options(client, rows, by, now)
         for row in rows:
             _write_contact(client, row, by, now)
     for row in rows:
@@ -235,10 +237,22 @@ def for_clients(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _edit(client: Client, rows: list[CsvRow], values: dict[str, Any], by: Actor, now: datetime) -> None:
     for row in rows:
-        old = {name: [clients.plain(getattr(client, name)), value] for name, value in row.client_values.items()}
+        own, _options = tracking.apart(row.client_values)
+        old = {name: [clients.plain(getattr(client, name)), value] for name, value in own.items()}
         if old:
             row.before = {**row.before, "fields": old}
     clients.edit(client, values, by=by, now=now)
+
+
+def _choose_options(client: Client, rows: list[CsvRow], by: Actor, now: datetime) -> None:
+    for row in rows:
+        _own, options = tracking.apart(row.client_values)
+        try:
+            done = tracking.choose(client, options, by=by, now=now)
+        except tracking.NoOption as problem:
+            raise Held(f"{problem} Upload the row again.") from problem
+        if done:
+            row.before = {**row.before, "options": done}
 
 
 def _write_contact(client: Client, row: CsvRow, by: Actor, now: datetime) -> None:

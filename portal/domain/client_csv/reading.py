@@ -13,10 +13,11 @@ from sqlalchemy import insert as sql_insert
 from sqlalchemy import update as sql_update
 
 from portal.db import db, reading
+from portal.domain import client_csv_tracking as tracking
 from portal.domain.activity import Actor
 from portal.domain.apps import ClientLink, Connection, ConnectionState, LinkState
 from portal.domain.client_csv.uploads import PREVIEW_KEPT, CsvRow, CsvUpload, Lease, UploadState, count, understood
-from portal.domain.client_csv_columns import COLUMNS
+from portal.domain.client_csv_columns import COLUMNS, Column
 from portal.domain.client_csv_file import MAX_BYTES, UnreadableFile, read
 from portal.domain.client_csv_known import Known, KnownClient, KnownContact, RowOutcome, RowPlan
 from portal.domain.client_csv_plan import leads, near_in_file, plan_rows
@@ -42,8 +43,9 @@ def read_file(source: bytes | Path, name: str, *, by: Actor, now: datetime, clea
     `name` is what the person calls the file. `clears` as in `plan_rows`.
     """
     data = _bytes(source)
-    table = read(data)
-    asked = [understand(row) for row in table.rows]
+    more = tracking.columns()
+    table = read(data, last=[column.heading for column in more])
+    asked = [understand(row, more) for row in table.rows]
     lead_of, notes = leads(asked), near_in_file(asked)
     upload = CsvUpload(
         file_name=_file_name(name), digest=hashlib.sha256(data).hexdigest(), encoding=table.encoding,
@@ -188,9 +190,10 @@ def _planned(upload: CsvUpload, which: ColumnElement[bool], apps: Mapping[str, A
     """What is to be written to these rows, by their id."""
     columns = (CsvRow.id, CsvRow.number, CsvRow.cells, CsvRow.problems, CsvRow.lead, CsvRow.choice, CsvRow.file_note)
     rows = db.session.execute(select(*columns).where(which).order_by(CsvRow.number)).all()
-    asked = [understood(row.number, row.cells, row.problems) for row in rows]
+    more = tracking.columns()
+    asked = [understood(row.number, row.cells, row.problems, more) for row in rows]
     choices = {row.number: row.choice for row in rows if row.choice}
-    known = load_known(asked, apps)
+    known = load_known(asked, apps, more)
     plans = plan_rows(asked, {row.number: row.lead for row in rows}, choices, known, clears=upload.clears)
     return [_columns(one, row.file_note) | {"id": row.id} for row, one in zip(rows, plans, strict=True)]
 
@@ -212,8 +215,8 @@ def _write(upload: CsvUpload, values: list[dict[str, Any]], progress: Callable[[
     count(upload)
 
 
-def load_known(rows: Iterable[AskedRow], apps: Mapping[str, AppFields]) -> Known:
-    """The clients these rows may mean, by id, by name and by near name, and the people they may name."""
+def load_known(rows: Iterable[AskedRow], apps: Mapping[str, AppFields], more: Sequence[Column] = ()) -> Known:
+    """The clients these rows may mean, by id, by name and by near name, and the people and options they may name."""
     ids, names, nears = set(), set(), set()
     for row in rows:
         if row.client_id is not None:
@@ -222,7 +225,7 @@ def load_known(rows: Iterable[AskedRow], apps: Mapping[str, AppFields]) -> Known
             names.add(row.name)
             if row.client_id is None and near_key(row.name):
                 nears.add(near_key(row.name))
-    known = Known()
+    known = Known(options={column.field: column for column in more})
     emails: dict[int, str] = {}
     for user in db.session.scalars(select(User)):
         emails[user.id] = user.email
@@ -245,8 +248,9 @@ def _load_some(
     ids = [one.id for one in fresh]
     contacts = _contacts(ids)
     owners = _owners(ids, apps)
+    options = tracking.held(ids, list(known.options.values()))
     for one in sorted(fresh, key=lambda found_row: found_row.id):
-        values = {column.key: getattr(one, column.key) for column in wanted}
+        values = {column.key: getattr(one, column.key) for column in wanted} | options.get(one.id, {})
         values["manager_email"] = emails.get(one.manager_id, "")
         values["partner_email"] = emails.get(one.partner_id, "")
         known.add(

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.domain import activity, clients, outgoing
+from portal.domain import client_csv_tracking as tracking
 from portal.domain.activity import Actor, Verb
 from portal.domain.client_csv.applying import Done, NotNow, Progress, count_done, for_clients, to_send
 from portal.domain.client_csv.uploads import CsvRow, CsvUpload, Lease, RowResult, UploadState
@@ -137,6 +138,7 @@ def _put_back(client: Client, row: CsvRow, by: Actor, now: datetime) -> str:
         else:
             kept.append(CLIENT_FIELDS[name.removesuffix("_id")])
     clients.edit(client, for_clients(values), by=by, now=now)
+    kept += tracking.put_back(client, row.before.get("options", {}), by=by, now=now)
     if kept:
         return f"Put back, but for what was changed since: {', '.join(kept)}."
     return "Put back."

@@ -7,6 +7,7 @@ whatever stops the work half way.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,6 +17,8 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import JsonValue, UtcDateTime, db
+from portal.domain import client_csv_tracking as tracking
+from portal.domain.client_csv_columns import COLUMNS, HEADINGS, Column
 from portal.domain.client_csv_file import FileRow
 from portal.domain.client_csv_known import RowOutcome
 from portal.domain.client_csv_rows import AskedRow, understand
@@ -139,9 +142,14 @@ class CsvRow(db.Model):
         return self.number == self.lead
 
 
-def understood(number: int, cells: list[str], problems: list[str]) -> AskedRow:
-    """What a kept row says, as it was understood when it was read."""
-    return replace(understand(FileRow(number, tuple(cells))), problems=tuple(problems))
+def understood(number: int, cells: list[str], problems: list[str], more: Sequence[Column]) -> AskedRow:
+    """What a kept row says, as it was understood when it was read; `more` as in `understand`.
+
+    What it says of the last columns is understood anew, because their options may have changed since.
+    """
+    row = understand(FileRow(number, tuple(cells)), more)
+    is_new = len(cells) > len(COLUMNS) and not problems
+    return row if is_new else replace(row, problems=tuple(problems))
 
 
 def find(upload_id: int, now: datetime) -> CsvUpload | None:
@@ -179,6 +187,13 @@ def rows(
         found = db.session.scalars(query.where(CsvRow.number < before).order_by(CsvRow.number.desc()).limit(limit + 1))
         return list(found)[::-1]
     return list(db.session.scalars(query.where(CsvRow.number > after).order_by(CsvRow.number).limit(limit + 1)))
+
+
+def headings_of(upload: CsvUpload) -> list[str]:
+    """Of the columns its rows have, with the last ones as they are called now."""
+    first = rows(upload, limit=1)
+    more = len(first[0].cells) - len(HEADINGS) if first else 0
+    return [*HEADINGS, *[column.heading for column in tracking.columns()][: max(0, more)]]
 
 
 def not_imported(upload: CsvUpload, after: int = 0, limit: int = 1000) -> list[CsvRow]:

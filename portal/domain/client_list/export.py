@@ -15,8 +15,9 @@ from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import aliased
 
 from portal.db import db
+from portal.domain import client_csv_tracking as tracking
 from portal.domain import client_list
-from portal.domain.client_csv_columns import COLUMNS, HEADINGS
+from portal.domain.client_csv_columns import COLUMNS, HEADINGS, Column
 from portal.domain.client_list import Choices, Filters
 from portal.domain.clients import Client, ClientGroup, Contact, Group
 from portal.domain.csv_cells import safe_cell
@@ -35,14 +36,18 @@ _LOOKED_UP = {
 
 def csv_parts(view: Filters, chosen: Choices) -> Iterator[str]:
     """The file's text, the headings first. Between two parts no transaction is open: a slow reader holds up nobody."""
-    yield BYTE_ORDER_MARK + _text([HEADINGS])
+    more = tracking.columns()
+    first = BYTE_ORDER_MARK + _text([(*HEADINGS, *(column.heading for column in more))])
     for ids in client_list.everything(view, chosen, size=PART):
-        part = _text(_lines(ids)) if ids else ""
+        part = _text(_lines(ids, more)) if ids else ""
         db.session.rollback()
-        yield part
+        yield first + part
+        first = ""
+    if first:
+        yield first
 
 
-def _lines(ids: Sequence[int]) -> Iterator[list[str]]:
+def _lines(ids: Sequence[int], more: Sequence[Column]) -> Iterator[list[str]]:
     clients = {row.id: row for row in db.session.execute(_clients(), {"ids": ids})}
     contacts: dict[int, list[Row[Any]]] = defaultdict(list)
     for row in db.session.execute(_contacts(), {"ids": ids}):
@@ -50,12 +55,14 @@ def _lines(ids: Sequence[int]) -> Iterator[list[str]]:
     groups: dict[int, list[str]] = defaultdict(list)
     for client_id, name in db.session.execute(_groups(), {"ids": ids}):
         groups[client_id].append(name)
+    options = tracking.held(ids, more)
     for client_id in ids:
-        held = clients[client_id]
+        held, carries = clients[client_id], options.get(client_id, {})
         front = ["; ".join(groups[client_id]) if field == "groups" else getattr(held, field) for field in _OF_CLIENT]
         backs = [[getattr(contact, field) for field in _OF_CONTACT] for contact in contacts[client_id]]
         for back in backs or [[None] * len(_OF_CONTACT)]:
-            yield [safe_cell(value) for value in front + back]
+            last = [column.name_of(carries.get(column.field)) for column in more]
+            yield [safe_cell(value) for value in front + back + last]
 
 
 def _clients() -> Select[*tuple[Any, ...]]:

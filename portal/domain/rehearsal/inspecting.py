@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -115,6 +115,9 @@ class Inspector:
         if link is not None and link.state == LinkState.BROKEN:
             why = (link.broken_why or "its record cannot be used").rstrip(".")
             yield Problem("customer_gone", f"The link of {who.name} to {app} is broken: {why}.", "client", who.id)
+        elif link is not None and link.choices:
+            for problem in books.mapping.options_gone(link.choices, who.name):
+                yield replace(problem, id=who.id)
         elif link is None and (reason := self._asked.get(place)):
             text = f"It is not settled which customer of {app} {who.name} is: {reason.rstrip('.')}."
             yield Problem("customer", text, "client", who.id)
@@ -189,7 +192,9 @@ def _net(line: Planned) -> Decimal:
 
 
 def _links(who: Collection[int]) -> dict[tuple[int, int], Any]:
-    query = select(ClientLink.client_id, ClientLink.connection_id, ClientLink.state, ClientLink.broken_why)
+    query = select(
+        ClientLink.client_id, ClientLink.connection_id, ClientLink.state, ClientLink.broken_why, ClientLink.choices
+    )
     if len(who) <= MANY:
         query = query.where(ClientLink.client_id.in_(list(who)))
     return {(row.client_id, row.connection_id): row for row in db.session.execute(query)}
