@@ -87,18 +87,48 @@ THEIRS = {
     "sqlite": "SELECT rowid FROM client_search WHERE client_search MATCH :key",
     "postgresql": "SELECT rowid FROM client_search WHERE body LIKE :key",
 }
+MANY = 1000  # invoices: if more answer to the words, the newest are walked and tested instead of all being sorted
+HOME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Home</title><h1>Home</h1><ul>
+{% for figure in figures %}<li>{{ figure }}{% endfor %}</ul><table>
+{% for id, name, app, state, seen, run, counts, message in apps %}<tr><td><a href="/apps/{{ id }}">{{ name }}</a>
+<td>{{ app }}<td>{{ state }}<td>{{ seen or "" }}<td>{{ run or "" }} {{ counts or "" }} {{ message or "" }}{% endfor %}
+</table>"""
+CAPPED = "(SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1001) n{})"
+STANDING = """delivery d JOIN invoice i ON i.id = d.invoice_id AND i.voided_at IS NULL WHERE d.invoice_id IS NOT NULL
+ AND d.state IN ({})"""
+FIGURES = [
+    CAPPED.format(one, place)
+    for place, one in enumerate(
+        (
+            "client WHERE archived_at IS NULL AND sync_state = 'failed'",
+            "client WHERE archived_at IS NULL AND sync_state = 'conflict'", "finding WHERE state = 'open'",
+            "outgoing_client WHERE state IN ('asks', 'failed')", STANDING.format("'failed', 'asks'"),
+            STANDING.format("'unknown'"), "billing_item WHERE state = 'open' AND problem <> ''",
+        )
+    )
+]  # fmt: skip
+APPS = """SELECT c.id, c.account_name, c.app, c.state, c.last_synced_at, r.state, r.counts, r.message FROM connection c
+ LEFT JOIN sync_run r ON r.id = (SELECT max(id) FROM sync_run s WHERE s.connection_id = c.id AND s.kind <> 'preview')
+ WHERE c.state IN ('connected', 'needs_reconnect') ORDER BY c.app, c.account_name, c.id"""
 
 app = Flask(__name__)
 app.jinja_env.trim_blocks = True
 app.jinja_env.autoescape = True
 template = app.jinja_env.from_string(PAGE)
 invoice_template = app.jinja_env.from_string(INVOICES)
+home_template = app.jinja_env.from_string(HOME)
 _held = threading.local()
 
 
 @app.get("/empty")
 def empty() -> str:
     return ""
+
+
+@app.get("/home")
+def home() -> str:
+    """The figures and the apps of the portal's first page."""
+    return home_template.render(figures=_read(f"SELECT {', '.join(FIGURES)}", {})[0], apps=_read(APPS, {}))
 
 
 @app.get("/<view>")
@@ -121,10 +151,11 @@ def clients(view: str) -> str:
 def invoices(view: str) -> str:
     values = {"key": request.args.get("key", ""), "id": request.args.get("id", 0, int)}
     where, order = INVOICE_VIEWS.get(view) or (_of_clients_like(values), NEWEST)
+    walked = where if view in INVOICE_VIEWS else _walked(where, values)
     rows = _read(
         f"SELECT {INVOICE_COLUMNS} FROM invoice i LEFT JOIN delivery d"
         " ON d.invoice_id = i.id AND d.connection_id = i.connection_id"
-        f" WHERE {where} ORDER BY {order} LIMIT 51",
+        f" WHERE {walked} ORDER BY {order} LIMIT 51",
         values,
     )
     uncounted = VALID if view == "deep" else where
@@ -136,6 +167,15 @@ def invoices(view: str) -> str:
 def _of_clients_like(values: dict[str, Any]) -> str:
     _search(values)
     return f"{VALID} AND i.client_id IN ({THEIRS['sqlite' if _is_sqlite() else 'postgresql']})"
+
+
+def _walked(where: str, values: dict[str, Any]) -> str:
+    """If many invoices answer to the words, SQLite has to be told to walk the newest instead of sorting all of them;
+    PostgreSQL sees it by itself."""
+    if not _is_sqlite():
+        return where
+    some = _read(f"SELECT count(*) FROM (SELECT 1 FROM invoice i WHERE {where} LIMIT {MANY + 1}) n", values)[0][0]
+    return where.replace("i.client_id IN", "+i.client_id IN") if some > MANY else where
 
 
 def _search(values: dict[str, Any]) -> str:

@@ -2,10 +2,12 @@
 same run.
 
     python -m benchmarks.list_pages [--database sqlite|postgresql|both] [--clients 50000] [--invoices 200000]
-        [--requests 200] [--only clients|invoices]
+        [--requests 200] [--only clients|invoices] [--keep FOLDER]
 
 Builds a practice, starts the portal and the floor side by side, each under gunicorn with one worker and four threads,
 and asks both for the same view in turn. Prints the median times and their ratio; the bar is 3. Nothing is asserted.
+With --keep the practice stays in the folder, and the next run with the same folder and the same numbers uses it again
+(on PostgreSQL: a server named by TEST_POSTGRES_URL).
 """
 
 from __future__ import annotations
@@ -58,13 +60,23 @@ def main() -> None:
     wanted.add_argument("--requests", type=int, default=200)
     wanted.add_argument("--invoices", type=int, default=200_000)
     wanted.add_argument("--only", choices=("clients", "invoices"))
+    wanted.add_argument("--keep", type=Path)
     chosen = wanted.parse_args()
     for database in ("sqlite", "postgresql") if chosen.database == "both" else (chosen.database,):
-        with tempfile.TemporaryDirectory(prefix="counterpart-bench-") as folder, ExitStack() as stack:
-            url = f"sqlite:///{folder}/portal.db"
-            if database == "postgresql":
-                url = stack.enter_context(Postgres.running(Path(folder) / "postgres", f"bench_{os.getpid()}")).url
-            measure(database, url, Path(folder), chosen)
+        with ExitStack() as stack:
+            folder = chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="counterpart-bench-")))
+            folder.mkdir(parents=True, exist_ok=True)
+            measure(database, _database(database, folder, chosen, stack), folder, chosen)
+
+
+def _database(database: str, folder: Path, chosen: argparse.Namespace, stack: ExitStack) -> str:
+    """The address of the database to measure, which may be filled already."""
+    name = f"bench_{chosen.clients}_{chosen.invoices}"
+    if database == "sqlite":
+        return f"sqlite:///{folder}/{name}.db"
+    if chosen.keep is None:
+        return stack.enter_context(Postgres.running(folder / "postgres", f"bench_{os.getpid()}")).url
+    return stack.enter_context(Postgres.standing(folder / "postgres", name)).url
 
 
 def measure(database: str, url: str, folder: Path, chosen: argparse.Namespace) -> None:
@@ -123,8 +135,10 @@ def _in_turn(mine: _Asker, theirs: _Asker, requests: int) -> None:
 def _prepare(portal: Flask, chosen: argparse.Namespace) -> tuple[str, list[Page]]:
     """Build the practice and sign its admin in. Gives the cookie, and for each page its name and both addresses."""
     with portal.app_context():
-        admin = db.session.get_one(User, practice.fill(chosen.clients))
-        invoiced.fill(chosen.invoices)
+        if db.session.scalar(select(User.id).limit(1)) is None:
+            practice.fill(chosen.clients)
+            invoiced.fill(chosen.invoices)
+        admin = db.session.scalars(select(User).order_by(User.id).limit(1)).one()
         token = sessions.begin(admin, now=datetime.now(UTC), address="127.0.0.1", browser="bench", way="password")
         db.session.commit()
         with reading():
@@ -203,7 +217,7 @@ def _invoice_pages() -> list[Page]:
         page("of 30 days", InvoiceFilters(since=month), "month", key=month),
         page("largest first", InvoiceFilters(sort=by.AMOUNT), "by_total"),
         ("invoices: a client’s tab", tab, f"/invoices/client?{urlencode({'id': busiest})}"),
-        ("home", "/", "/invoices/first"),
+        ("home", "/", "/home"),
     ]
 
 

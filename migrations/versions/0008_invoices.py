@@ -56,7 +56,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("pay_token", name=op.f("uq_invoice_pay_token")),
     )
     with op.batch_alter_table("invoice", schema=None) as batch_op:
-        batch_op.create_index("ix_invoice_client", ["client_id", "issued_on", "id"], unique=False)
+        batch_op.create_index(
+            "ix_invoice_client",
+            ["client_id", "issued_on", "id", "voided_at", "paid_at", "due_on", "currency", "total", "paid"],
+            unique=False,
+        )
+        batch_op.create_index("ix_invoice_app", ["connection_id", "issued_on", "id", "voided_at"], unique=False)
         batch_op.create_index(
             "ix_invoice_due",
             ["due_on", "id"],
@@ -64,28 +69,14 @@ def upgrade() -> None:
             sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
             postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
         )
-        batch_op.create_index("ix_invoice_issued", ["issued_on", "id"], unique=False)
+        batch_op.create_index("ix_invoice_issued", ["issued_on", "id", "voided_at", "client_id"], unique=False)
         batch_op.create_index("ix_invoice_due_any", ["due_on", "id"], unique=False)
         batch_op.create_index(
-            "ix_invoice_left",
-            ["currency", "due_on", "client_id", "connection_id", "source", "total", "paid", "paid_at", "voided_at"],
-            unique=False,
-            sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
-            postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
-        )
-        batch_op.create_index(
             "ix_invoice_open",
-            ["issued_on", "id"],
+            ["issued_on", "id", "due_on", "client_id", "paid_at", "voided_at"],
             unique=False,
             sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
             postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
-        )
-        batch_op.create_index(
-            "ix_invoice_sum",
-            ["currency", "client_id", "connection_id", "source", "total", "voided_at"],
-            unique=False,
-            sqlite_where=sa.text("voided_at IS NULL"),
-            postgresql_where=sa.text("voided_at IS NULL"),
         )
         batch_op.create_index("ix_invoice_total", ["total", "id"], unique=False)
         batch_op.create_index(
@@ -181,17 +172,7 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_invoice_total")
         batch_op.drop_index(
-            "ix_invoice_sum",
-            sqlite_where=sa.text("voided_at IS NULL"),
-            postgresql_where=sa.text("voided_at IS NULL"),
-        )
-        batch_op.drop_index(
             "ix_invoice_open",
-            sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
-            postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
-        )
-        batch_op.drop_index(
-            "ix_invoice_left",
             sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
             postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
         )
@@ -202,5 +183,6 @@ def downgrade() -> None:
             sqlite_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
             postgresql_where=sa.text("paid_at IS NULL AND voided_at IS NULL"),
         )
+        batch_op.drop_index("ix_invoice_app")
         batch_op.drop_index("ix_invoice_client")
     op.drop_table("invoice")

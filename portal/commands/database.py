@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError
@@ -10,6 +12,8 @@ from portal import integrity, start
 from portal.commands import console
 from portal.commands.console import Exit, Stop
 from portal.db import db, reading
+from portal.domain import schedule
+from portal.domain.invoices import kept
 from portal.start import CannotStart
 
 group = AppGroup("database", help="Bring the database up to date, and look it over.")
@@ -36,6 +40,17 @@ def check() -> None:
             "The database is not sound. See docs/operating.md, “When the database is damaged”.", Exit.NEEDS_A_PERSON
         )
     click.echo("The database is sound.")
+
+
+@console.command(group, "recount")
+def recount() -> None:
+    """Count anew how many invoices there are and what they come to, which is otherwise kept while they change.
+
+    Whoever issues or settles an invoice meanwhile waits for it.
+    """
+    was_wrong = kept.recount(schedule.today(datetime.now(UTC)))
+    db.session.commit()
+    click.echo("The sums were wrong, and are right now." if was_wrong else "The sums were right.")
 
 
 def _problems_of_version() -> list[str]:

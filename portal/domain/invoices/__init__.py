@@ -13,7 +13,8 @@ from portal.domain.invoices.issuing import (
     issue,
     mark_of,
 )
-from portal.domain.invoices.listed import CAP, PAGE, Page, Row, ids, listing
+from portal.domain.invoices.kept import InvoiceSum
+from portal.domain.invoices.listed import PAGE, Page, Row, listing
 from portal.domain.invoices.models import (
     IS_OPEN,
     Invoice,
@@ -22,6 +23,7 @@ from portal.domain.invoices.models import (
     Payment,
     Source,
 )
+from portal.domain.invoices.narrowed import CAP
 from portal.domain.invoices.numbering import (
     NumberUsed,
     change_series,
@@ -73,6 +75,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "InvoiceStatus",
+    "InvoiceSum",
     "Key",
     "Noted",
     "NumberSeries",
@@ -100,7 +103,6 @@ __all__ = [
     "deleted_there",
     "filters_from",
     "get",
-    "ids",
     "issue",
     "key_from",
     "listing",

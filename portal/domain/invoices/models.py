@@ -16,7 +16,8 @@ from portal.domain.library.models import TaxRate
 from portal.domain.schedule.models import PayBy
 
 IS_OPEN = text("paid_at IS NULL AND voided_at IS NULL")
-IS_VOIDED, NOT_VOIDED = text("voided_at IS NOT NULL"), text("voided_at IS NULL")
+IS_VOIDED = text("voided_at IS NOT NULL")
+WATCHED: dict[str, Any] = {"active_history": True}  # `kept` has to know what it was before
 
 
 class Source(StrEnum):
@@ -47,23 +48,22 @@ class Invoice(db.Model):
         UniqueConstraint("number"),
         UniqueConstraint("mark"),
         UniqueConstraint("pay_token"),
-        Index("ix_invoice_client", "client_id", "issued_on", "id"),
-        Index("ix_invoice_issued", "issued_on", "id"),
+        # What is walked and tested, or added up, stands in the index itself, so that the table need not be read for it.
+        # (SQLite wants the columns of a partial index's condition in it, too.)
+        Index(
+            "ix_invoice_client", "client_id", "issued_on", "id", "voided_at", "paid_at", "due_on", "currency", "total",
+            "paid",
+        ),
+        Index("ix_invoice_issued", "issued_on", "id", "voided_at", "client_id"),
+        Index("ix_invoice_app", "connection_id", "issued_on", "id", "voided_at"),
         Index("ix_invoice_due", "due_on", "id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
         Index("ix_invoice_total", "total", "id"),
         Index("ix_invoice_due_any", "due_on", "id"),
-        Index("ix_invoice_open", "issued_on", "id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
-        Index("ix_invoice_voided", "issued_on", "id", sqlite_where=IS_VOIDED, postgresql_where=IS_VOIDED),
-        # What sums are read from, without the table (SQLite wants the columns of the condition in them, too).
         Index(
-            "ix_invoice_sum", "currency", "client_id", "connection_id", "source", "total", "voided_at",
-            sqlite_where=NOT_VOIDED, postgresql_where=NOT_VOIDED,
-        ),
-        Index(
-            "ix_invoice_left", "currency", "due_on", "client_id", "connection_id", "source", "total", "paid",
-            "paid_at", "voided_at",
+            "ix_invoice_open", "issued_on", "id", "due_on", "client_id", "paid_at", "voided_at",
             sqlite_where=IS_OPEN, postgresql_where=IS_OPEN,
         ),
+        Index("ix_invoice_voided", "issued_on", "id", sqlite_where=IS_VOIDED, postgresql_where=IS_VOIDED),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -72,25 +72,25 @@ class Invoice(db.Model):
     client_id: Mapped[int] = mapped_column(ForeignKey("client.id"))
     client_name: Mapped[str]  # as it was when the invoice was issued
     proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposal.id"))
-    connection_id: Mapped[int | None] = mapped_column(ForeignKey("connection.id"))
-    source: Mapped[Source] = mapped_column(default=Source.PORTAL)
+    connection_id: Mapped[int | None] = mapped_column(ForeignKey("connection.id"), **WATCHED)
+    source: Mapped[Source] = mapped_column(default=Source.PORTAL, **WATCHED)
     issued_on: Mapped[date] = mapped_column(Date)
-    due_on: Mapped[date] = mapped_column(Date)
-    currency: Mapped[str]
+    due_on: Mapped[date] = mapped_column(Date, **WATCHED)
+    currency: Mapped[str] = mapped_column(**WATCHED)
     tax_mode: Mapped[str] = mapped_column(default="exclusive")  # a records.TaxMode
     rounding: Mapped[str] = mapped_column(default="each_line")
     net: Mapped[Decimal] = mapped_column(ExactDecimal)
     tax: Mapped[Decimal] = mapped_column(ExactDecimal)
-    total: Mapped[Decimal] = mapped_column(ExactDecimal)
-    paid: Mapped[Decimal] = mapped_column(ExactDecimal, default=Decimal(0))
+    total: Mapped[Decimal] = mapped_column(ExactDecimal, **WATCHED)
+    paid: Mapped[Decimal] = mapped_column(ExactDecimal, default=Decimal(0), **WATCHED)
     reference: Mapped[str] = mapped_column(default="")
     memo: Mapped[str] = mapped_column(default="")
     pay_by: Mapped[PayBy] = mapped_column(default=PayBy.MANUAL)
     pay_token: Mapped[str | None]
     is_automatic: Mapped[bool] = mapped_column(default=True)  # raised by the schedule; False: by a person
-    paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime, **WATCHED)
     paid_how: Mapped[str] = mapped_column(default="")  # person, ledger, collection; empty while unpaid
-    voided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    voided_at: Mapped[datetime | None] = mapped_column(UtcDateTime, **WATCHED)
     void_reason: Mapped[str] = mapped_column(default="")
     void_note: Mapped[str] = mapped_column(default="")
     voided_by: Mapped[str] = mapped_column(default="")  # person, ledger

@@ -7,12 +7,13 @@ from typing import Any
 from flask import Response, abort, request
 
 from portal.db import db
-from portal.domain import connections, invoices, ledgers
+from portal.domain import client_head, connections, invoices, ledgers
+from portal.domain.apps import Connection
 from portal.domain.invoices.view import Filters
 from portal.domain.people import May
 from portal.web.clients import screen
-from portal.web.clients.lookups import client_or_404, locked_or_404, now
-from portal.web.clients.page import frame_of
+from portal.web.clients.lookups import locked_or_404, now
+from portal.web.clients.page import light_frame_of
 from portal.web.guard import actor, current_person, needs
 from portal.web.invoices.lookups import today
 from portal.web.invoices.rows import rows
@@ -23,12 +24,13 @@ from portal.web.render import done, render
 @needs(May.SEE_INVOICES)
 def invoices_of(client_id: int) -> Response:
     """Newest first; voided ones only for those who may void, and only when they ask (IN-04)."""
-    client = client_or_404(client_id)
+    client = client_head.get(client_id) or abort(404)
     may_settle = current_person().may(May.SETTLE_INVOICES)
     voided = may_settle and request.args.get("voided") == "yes"
     view = Filters(client=client.id, with_voided=voided)
     key, _notes = invoices.key_from(request.args, view.sort)
     page = invoices.listing(view, key, as_of=today())
+    chooser = ledgers.Chooser([client.id])
     values: dict[str, Any] = {
         "view": view,
         "page": page,
@@ -36,10 +38,16 @@ def invoices_of(client_id: int) -> Response:
         "voided": voided,
         "may_settle": may_settle,
         "may_bill": current_person().may(May.INVOICE_CLIENTS),
-        "choice": ledgers.choice_of(client),
-        "ledgers": [(one.id, connections.label(one), one.account_name) for one in ledgers.in_use()],
+        "choice": chooser.of(client.id, client.created_at),
+        "ledgers": [(one.id, name, one.account_name) for one, name in _named(chooser.ledgers)],
     }
-    return render("clients/invoices.html", blocks=("rows",), **values, **frame_of(client, "invoices"))
+    return render("clients/invoices.html", blocks=("rows",), **values, **light_frame_of(client, "invoices"))
+
+
+def _named(connections: list[Connection]) -> list[tuple[Connection, str]]:
+    """Each with what sentences call it."""
+    names = dict(ledgers.names()) if len(connections) > 1 else {}
+    return [(one, names.get(one.id) or one.ways.short_name) for one in connections]
 
 
 @screen.post("/<int:client_id>/ledgers")

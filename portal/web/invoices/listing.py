@@ -1,31 +1,28 @@
-"""The list of invoices: found, filtered, sorted and paged by what the address says; many settled at once; as CSV."""
+"""The list of invoices: found, filtered, sorted and paged by what the address says; as CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any
+from functools import lru_cache
 
 from flask import Response, current_app, request, stream_with_context, url_for
 
-from portal import deliveries as delivering
-from portal.db import db, reading
-from portal.domain import deliveries, invoices, ledgers
-from portal.domain.invoices import METHODS, REASONS
-from portal.domain.invoices.bulk import Outcome
+from portal.db import reading
+from portal.domain import invoices, ledgers
+from portal.domain.invoices import Sum
 from portal.domain.invoices.view import DEPLOYMENT_WORDS, SOURCE_WORDS, STANDING_WORDS, Filters, Sort
 from portal.domain.people import May
-from portal.web.guard import actor, current_person, needs
+from portal.web import formats
+from portal.web.guard import current_person, needs
 from portal.web.invoices import screen
-from portal.web.invoices.forms import PaidForm, VoidForm
-from portal.web.invoices.lookups import now, today
+from portal.web.invoices.lookups import today
 from portal.web.invoices.rows import rows
-from portal.web.render import done, refused, render
+from portal.web.render import render
 
 COLUMNS = ((Sort.NUMBER, "Number"), (None, "Client"), (Sort.ISSUED, "Issued"), (Sort.DUE, "Due"),
            (Sort.AMOUNT, "Amount"), (None, "State"), (None, "Ledger"))  # fmt: skip
 LARGEST_FIRST = (Sort.ISSUED, Sort.AMOUNT)
-AT_ONCE = 500  # invoices one act takes
 
 
 @screen.get("")
@@ -45,6 +42,8 @@ def index() -> Response:
         page=page,
         rows=rows(page, can_tick=may_settle),
         totals=totals,
+        counted=formats.number(totals.count) if totals.sums is not None else formats.count_capped(totals.count),
+        sums=_worded(totals.sums or ()),
         columns=_columns(view),
         chips=_chips(view, apps),
         apps=apps,
@@ -61,7 +60,7 @@ def index() -> Response:
 def sums() -> Response:
     """What very many invoices come to: asked for by itself, after the page, so that no page waits for it."""
     view, _notes = _view()
-    found = invoices.sums(view, as_of=today())
+    found = _worded(invoices.sums(view, as_of=today()))
     return render("invoices/sums.html", blocks=("sums",), view=view, sums=found, chips=_chips(view, ledgers.names()))
 
 
@@ -77,88 +76,6 @@ def export() -> Response:
     return response
 
 
-@screen.post("/bulk")
-@needs(May.SETTLE_INVOICES)
-def choose_act() -> Response:
-    """What is to be done with the ticked ones is asked before it is done (IN-32, IN-33)."""
-    return _asking(request.form.get("act", ""), _ticked())
-
-
-@screen.post("/bulk/payments")
-@needs(May.SETTLE_INVOICES)
-def mark_many_paid() -> Response:
-    form, ids = PaidForm(), _ticked()
-    if not form.validate():
-        return _asking("pay", ids, paid=form)
-    outcome = invoices.mark_many_paid(
-        ids, paid_on=form.paid_on.data or today(), method=form.text("method"), reference=form.text("reference"),
-        by=actor(), now=now(), write_to_ledger=bool(form.write_to_ledger.data),
-    )  # fmt: skip
-    waiting = [row.id for invoice in outcome.done for row in deliveries.of_payments(invoice)]
-    db.session.commit()
-    delivering.deliver_soon(waiting)
-    return _told(outcome, "marked as paid")
-
-
-@screen.post("/bulk/voiding")
-@needs(May.SETTLE_INVOICES)
-def void_many() -> Response:
-    form, ids = VoidForm(), _ticked()
-    if not form.validate():
-        return _asking("void", ids, void=form)
-    outcome = invoices.void_many(ids, form.text("reason"), form.text("note"), by=actor(), now=now())
-    db.session.commit()
-    return _told(outcome, "voided here")
-
-
-def _asking(act: str, ids: list[int], paid: PaidForm | None = None, void: VoidForm | None = None) -> Response:
-    chosen = invoices.by_ids(ids)
-    if act not in ("pay", "void") or not chosen:
-        return done("Tick the invoices first, then choose what to do with them.", ".index", tone="info")
-    form = paid or void
-    values: dict[str, Any] = {
-        "act": act,
-        "chosen": chosen,
-        "sums": _sums(ids),
-        "form": form or _empty(act),
-        "methods": METHODS,
-        "reasons": REASONS,
-    }
-    if form is not None:
-        return refused("invoices/bulk.html", "form", **values)
-    return render("invoices/bulk.html", blocks=("form",), **values)
-
-
-def _empty(act: str) -> PaidForm | VoidForm:
-    if act == "pay":
-        return PaidForm(formdata=None, paid_on=today(), write_to_ledger=True)
-    return VoidForm(formdata=None)
-
-
-def _sums(ids: list[int]) -> dict[str, object]:
-    """Left to pay by currency: currencies are never added."""
-    sums: dict[str, object] = {}
-    for one in invoices.by_ids(ids):
-        sums[one.currency] = sums.get(one.currency, 0) + one.total - one.paid  # type: ignore[operator]  # decimals, from 0
-    return sums
-
-
-def _told(outcome: Outcome, what: str) -> Response:
-    said = f"{len(outcome.done)} {'invoice' if len(outcome.done) == 1 else 'invoices'} {what}."
-    if outcome.refused:
-        said += " " + " ".join(reason for _invoice, reason in outcome.refused[:5])
-        if len(outcome.refused) > 5:
-            said += f" And {len(outcome.refused) - 5} more could not be changed."
-    if outcome.there:
-        said += f" Void them in {' and '.join(sorted(outcome.there))} too."
-    return done(said, ".index", tone="warn" if outcome.refused or outcome.there else "ok")
-
-
-def _ticked() -> list[int]:
-    found = [int(one) for one in request.form.getlist("id") if one.isascii() and one.isdigit() and len(one) < 10]
-    return list(dict.fromkeys(found))[:AT_ONCE]
-
-
 def _view() -> tuple[Filters, list[str]]:
     """Voided ones are for those who may void (IN-04)."""
     view, notes = invoices.filters_from(request.args)
@@ -166,6 +83,15 @@ def _view() -> tuple[Filters, list[str]]:
         asked = {key: value for key, value in request.args.items() if key not in ("voided", "standing")}
         return invoices.filters_from(asked)
     return view, notes
+
+
+def _worded(sums: Sequence[Sum]) -> list[tuple[str, str, str]]:
+    """In each currency the total, what is left, and what of that is overdue: empty where nothing is."""
+    found = []
+    for sum in sums:
+        amount = formats.money_in(sum.currency)
+        found.append((amount(sum.total), amount(sum.left), amount(sum.overdue) if sum.overdue else ""))
+    return found
 
 
 def _standing_words() -> dict[str, str]:
@@ -185,6 +111,7 @@ def _csv(view: Filters, day: date) -> Iterator[str]:
     current_app.logger.info("%s exported invoices: %s lines for %r", current_person().email, lines - 1, view.query())
 
 
+@lru_cache(maxsize=256)
 def _columns(view: Filters) -> list[tuple[str, str | None, str]]:
     """Heading, where its link leads (None: cannot be sorted by), and how the list is sorted by it now."""
     found: list[tuple[str, str | None, str]] = []

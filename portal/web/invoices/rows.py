@@ -5,6 +5,7 @@ Every text of a person passes `escape` here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
@@ -20,8 +21,9 @@ from portal.web import formats
 from portal.web.clients.rows import direction
 
 WORDS = {"issued": "Issued", "part_paid": "Part paid", "overdue": "Overdue", "paid": "Paid", "voided": "Voided"}
-TONES = {"issued": "info", "part_paid": "info", "overdue": "bad", "paid": "ok", "voided": "muted"}
-DEPLOYMENT_TONES = {"waiting": "info", "created": "ok", "failed": "bad", "needs_check": "warn", "off": "muted"}
+TONES = {"issued": "info", "part_paid": "info", "overdue": "bad", "paid": "", "voided": "muted"}
+PLAIN = re.compile(r"[\w.#/-]+", re.ASCII)  # needs no quotes as the value of an attribute
+DEPLOYMENT_TONES = {"waiting": "info", "created": "", "failed": "bad", "needs_check": "warn", "off": "muted"}
 
 
 def rows(page: Page, *, can_tick: bool, with_client: bool = True) -> Markup:
@@ -33,10 +35,12 @@ def rows(page: Page, *, can_tick: bool, with_client: bool = True) -> Markup:
         if row.currency not in amounts:
             amounts[row.currency] = formats.money_in(row.currency)
         id = row.id
-        tick = f"<input type=checkbox name=id value={id} aria-labelledby=i{id}>" if can_tick else ""
+        number = escape(row.number)
+        label = number if PLAIN.fullmatch(row.number) else f'"{number}"'
+        tick = f"<input type=checkbox name=id value={id} aria-label={label}>" if can_tick else ""
         client = _client(row) if with_client else ""
         made.append(
-            f"<tr><td>{tick}<td><a id=i{id} href=/invoices/{id}>{escape(row.number)}</a>{client}"
+            f"<tr><td>{tick}<td><a href=/invoices/{id}>{number}</a>{client}"
             f"<td>{issued_on}<td>{due_on}<td>{escape(amounts[row.currency](row.total))}"
             f"{_states(row.status.word, row.deployment)}\n"
         )
@@ -51,4 +55,9 @@ def _client(row: Row) -> str:
 def _states(word: str, delivery: str) -> str:
     """How it stands with the client and in its ledger; `delivery` is the delivery's state, empty: none."""
     held = STANDINGS[DeliveryState(delivery)].value if delivery else "off"
-    return f"<td><b class={TONES[word]}>{WORDS[word]}</b><td class={DEPLOYMENT_TONES[held]}>{DEPLOYMENT_WORDS[held]}"
+    return f"<td><b{_class(TONES[word])}>{WORDS[word]}</b><td{_class(DEPLOYMENT_TONES[held])}>{DEPLOYMENT_WORDS[held]}"
+
+
+def _class(tone: str) -> str:
+    """Most rows are as they should be, and need no word for it."""
+    return f" class={tone}" if tone else ""
