@@ -17,6 +17,7 @@ from portal.domain.records import (
     RecordChange,
     Reference,
 )
+from portal.domain.text import ANY_NAME, NameRules
 
 if TYPE_CHECKING:
     from portal.adapters.http import Dialect, Patience, Reply
@@ -183,6 +184,7 @@ class AppInfo:
     creates_clients: bool = True
     finds_clients: bool = True  # the vendor can be asked for records of a name
     batch: int = 1  # records that one call can change or create
+    name_rules: NameRules = ANY_NAME  # what it would refuse as a client's name
     # The first of each is the default; the others are what an admin may choose instead.
     intakes: tuple[Intake, ...] = (Intake.ALL, Intake.CHOSEN)
     directions: tuple[str, ...] = ("both", "from_app", "to_app")

@@ -9,14 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, exists, func, or_, select
 from sqlalchemy.orm import selectinload
 
 from portal.db import db
-from portal.domain import links, unlinked
+from portal.domain import links, outgoing, unlinked
 from portal.domain.activity import Actor
-from portal.domain.apps import ClientLink, Connection, Finding
+from portal.domain.apps import ClientLink, Connection, Finding, OutgoingClient
 from portal.domain.carrying import Terms
 from portal.domain.clients import Client
 from portal.domain.findings import LEFT_OUT
@@ -91,14 +92,93 @@ def take_back(link: ClientLink, *, by: Actor, now: datetime, app: str) -> None:
         unlinked.note(connection_id, [Noted(client_from_json(seen), back.kind, back.reason, back.client_id)], now)
 
 
-def counts() -> dict[tuple[int, str], int]:
+def page(
+    connection_id: int | None, kind: str | None, client_id: int | None, after: int, limit: int, state: str = "open"
+) -> list[Finding]:
+    """By id; one more than `limit` when there are more. Each None: whatever."""
+    query = select(Finding).where(Finding.state == state, Finding.id > after).order_by(Finding.id).limit(limit + 1)
+    return list(db.session.scalars(_narrowed(query, kind, connection_id, client_id)))
+
+
+def not_created(
+    connection_id: int | None, client_id: int | None, limit: int, *, also_asked_about: bool
+) -> list[tuple[OutgoingClient, Client]]:
+    """Clients an app could not simply be given; one more than `limit` when there are more.
+
+    `also_asked_about` False leaves out those about whom a finding asks: that stands in the list by itself, and settling
+    it settles both.
+    """
+    query = (
+        select(OutgoingClient, Client)
+        .join(Client, Client.id == OutgoingClient.client_id)
+        .where(OutgoingClient.state.in_(outgoing.STUCK))
+        .order_by(OutgoingClient.id)
+        .limit(limit + 1)
+    )
+    if not also_asked_about:
+        asked = exists().where(
+            Finding.connection_id == OutgoingClient.connection_id, Finding.client_id == OutgoingClient.client_id,
+            Finding.state == "open",
+        )  # fmt: skip
+        query = query.where(~asked)
+    if connection_id is not None:
+        query = query.where(OutgoingClient.connection_id == connection_id)
+    if client_id is not None:
+        query = query.where(OutgoingClient.client_id == client_id)
+    return [(row[0], row[1]) for row in db.session.execute(query)]
+
+
+def waiting_for(found: Iterable[Finding]) -> dict[int, OutgoingClient]:
+    """Finding -> the creation that waits until it is settled."""
+    found = [one for one in found if one.client_id is not None]
+    rows = db.session.scalars(
+        select(OutgoingClient).where(
+            OutgoingClient.client_id.in_({one.client_id for one in found}), OutgoingClient.state.in_(outgoing.STUCK)
+        )
+    )
+    held = {(row.connection_id, row.client_id): row for row in rows}
+    return {
+        one.id: held[one.connection_id, one.client_id or 0]
+        for one in found
+        if (one.connection_id, one.client_id) in held
+    }
+
+
+def alike(found: Iterable[Finding]) -> dict[int, list[Finding]]:
+    """Finding -> the others of these that ask about the same client in the same app."""
+    found = list(found)
+    return {
+        one.id: [
+            other for other in found
+            if other is not one and one.client_id is not None
+            and (other.connection_id, other.client_id) == (one.connection_id, one.client_id)
+        ]
+        for one in found
+    }  # fmt: skip
+
+
+def counts(client_id: int | None = None) -> dict[tuple[int, str], int]:
     """(connection, kind) -> how many wait."""
-    rows = db.session.execute(
+    query = (
         select(Finding.connection_id, Finding.kind, func.count())
         .where(Finding.state.in_(("open", LEFT_OUT)))
         .group_by(Finding.connection_id, Finding.kind)
     )
+    rows = db.session.execute(_narrowed(query, None, None, client_id))
     return {(connection_id, kind): count for connection_id, kind, count in rows}
+
+
+def _narrowed(query: Any, kind: str | None, connection_id: int | None, client_id: int | None) -> Any:
+    """To what the filters of the screen say; each None: whatever."""
+    if connection_id is not None:
+        query = query.where(Finding.connection_id == connection_id)
+    if kind is not None:
+        query = query.where(Finding.kind == kind)
+    if client_id is not None:
+        text = func.replace(cast(Finding.candidates, Text), " ", "")  # it may be one of several that can be meant
+        named = or_(text.contains(f'"client_id":{client_id},'), text.contains(f'"client_id":{client_id}}}'))
+        query = query.where(or_(Finding.client_id == client_id, named))
+    return query
 
 
 def about(client_ids: Iterable[int]) -> dict[tuple[int, int], Finding]:
@@ -107,14 +187,12 @@ def about(client_ids: Iterable[int]) -> dict[tuple[int, int], Finding]:
     return {(one.connection_id, one.client_id): one for one in db.session.scalars(query) if one.client_id is not None}
 
 
-def open_of(kind: str | None, connection_id: int | None, limit: int = BULK) -> list[Finding]:
+def open_of(
+    kind: str | None, connection_id: int | None, client_id: int | None = None, limit: int = BULK
+) -> list[Finding]:
     """What a bulk act is about: the open ones a filter shows, all pages of it."""
     query = select(Finding).where(Finding.state == "open").order_by(Finding.id).limit(limit)
-    if connection_id is not None:
-        query = query.where(Finding.connection_id == connection_id)
-    if kind is not None:
-        query = query.where(Finding.kind == kind)
-    return list(db.session.scalars(query))
+    return list(db.session.scalars(_narrowed(query, kind, connection_id, client_id)))
 
 
 def cases(found: list[Finding]) -> list[Case]:

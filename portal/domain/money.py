@@ -5,7 +5,8 @@ The one invariant: net and tax of the lines add up to the totals, to the last co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from functools import lru_cache
@@ -20,6 +21,7 @@ EACH_RATE = "each_rate"  # lines of one rate added, then its tax to the coin
 MOST = Decimal(10) ** 13  # an amount has at most thirteen digits before the point
 FINEST = 4  # decimals of a quantity, a price or a percentage, as they are kept
 HUNDRED = Decimal(100)
+SAID = re.compile(r"\b(?P<currency>[A-Z]{3}) (?P<amount>-?\d{1,3}(?:,\d{3})*(?:\.\d+)?)(?![\w,.]\d|\w)")
 # Wide enough for any product of what is allowed here, so that nothing is rounded but where it says so.
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 
@@ -72,10 +74,14 @@ class Totals:
     rates: tuple[RateTotal, ...]
 
 
+def is_currency(code: str) -> bool:
+    return code in Locale("en").currencies
+
+
 @lru_cache(maxsize=256)
 def places(currency: str) -> int:
     """Decimals of the smallest coin: 2 for most, 0 for yen, 3 for dinars. Raises `NotAllowed` for no currency."""
-    if currency not in Locale("en").currencies:
+    if not is_currency(currency):
         raise NotAllowed(f"“{currency}” is not the code of a currency.")
     return get_currency_precision(currency)
 
@@ -89,6 +95,16 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
 def said(amount: Decimal, currency: str) -> str:
     """'NZD 1,150.00': for logs and sentences, the same in every language."""
     return f"{currency} {amount:,.{places(currency)}f}"
+
+
+def amounts_in(text: str, write: Callable[[Decimal, str], str]) -> str:
+    """The text with every amount that `said` wrote into it written another way, as a reader's own formats have it."""
+
+    def anew(found: re.Match[str]) -> str:
+        currency = found["currency"]
+        return write(Decimal(found["amount"].replace(",", "")), currency) if is_currency(currency) else found[0]
+
+    return SAID.sub(anew, text)
 
 
 def discount_of(quantity: Decimal, price: Decimal, discount: Decimal, is_percent: bool, currency: str) -> Decimal:

@@ -6,6 +6,7 @@ here, so that templates only say `{{ run.started_at|moment }}`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,12 +16,13 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_currency, format_decimal, get_currency_precision, get_currency_symbol
 from flask import Flask, g
 from markupsafe import Markup, escape
 
 from portal.domain import home as overview
 from portal.domain import people
+from portal.domain.money import amounts_in, places
 from portal.domain.records import Address
 from portal.domain.text import several
 
@@ -28,12 +30,16 @@ NOTHING = "–"
 TIME = Markup('<time datetime="{}" title="{}">{}</time>')
 LIST_CAP = 1000  # counts on lists stop here: nobody needs the exact number, and it would cost a scan
 FALLBACK_LOCALE = "en_NZ"
+FALLBACK_CURRENCY = "NZD"
+OF_A_COUNTRY = re.compile(r"^[A-Z]{1,2}(?=[$£¥])")  # the letters in US$, NZ$, JP¥
 WEEK = timedelta(days=8)  # further back than this `ago` gives the date, in every zone
 FALLBACK_ZONE = "UTC"
 
 
 def register(app: Flask) -> None:
-    filters = (day, moment, ago, clock, exact, number, money, percent, count_capped, plural, value, initials)
+    filters = (
+        day, moment, ago, clock, exact, number, money, price, amounts, percent, count_capped, plural, value, initials,
+    )  # fmt: skip
     app.jinja_env.filters.update({one.__name__: one for one in filters})
 
 
@@ -136,14 +142,31 @@ def number(figure: int | float | Decimal | None) -> str:
     return NOTHING if figure is None else _number_text(figure, locale())
 
 
+def own_currency() -> str:
+    held = firm()
+    return (held.currency if held else "") or FALLBACK_CURRENCY
+
+
 def money(amount: Decimal | None, currency: str) -> str:
-    """'$1,204.50' in the firm's formats; another currency than the one its country uses is named ('US$1,204.50')."""
-    return NOTHING if amount is None else _plain(format_currency(amount, currency, locale=locale()))
+    """'$1,204.50' in the firm's formats; another currency than the firm's own is named ('US$1,204.50')."""
+    return NOTHING if amount is None else _money_text(amount, currency, locale(), own_currency())
+
+
+def price(amount: Decimal | None, currency: str) -> str:
+    """The price of one, to the last decimal it has: '$33.3333', '¥1,000.5'. What it comes to is `money`."""
+    if amount is None or amount == round(amount, places(currency)):
+        return money(amount, currency)
+    return _money_text(amount, currency, locale(), own_currency(), exact=True)
+
+
+def amounts(text: str) -> str:
+    """A sentence that was written down once for everybody, its amounts as this firm writes them."""
+    return amounts_in(text, money)
 
 
 def money_in(currency: str) -> Callable[[Decimal], str]:
     """`money` for the amounts of a list: the same words at a fraction of the work."""
-    return _amounts_written_in(currency, locale())
+    return _amounts_written_in(currency, locale(), own_currency())
 
 
 def percent(figure: Decimal | None) -> str:
@@ -190,6 +213,27 @@ def initials(name: str) -> str:
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
 
 
+def _money_text(amount: Decimal, currency: str, language: Locale, own: str, *, exact: bool = False) -> str:
+    """`exact`: with all decimals it has, however small the currency's coin."""
+    amount = amount.normalize() + 0 if exact else amount
+    written = _plain(format_currency(amount, currency, locale=language, decimal_quantization=not exact))
+    usual, sign = get_currency_symbol(currency, language), _sign_of(currency, language, own)
+    if sign == usual:
+        return written
+    before, _usual, after = written.partition(usual)
+    gap = "\u00a0" if sign[-1].isalpha() and after[:1].isdigit() else ""
+    return f"{before}{sign}{gap}{after}"
+
+
+@lru_cache(maxsize=256)
+def _sign_of(currency: str, language: Locale, own: str) -> str:
+    """What names a currency: for the firm's own its bare sign, for any other one nobody can take for the firm's own."""
+    usual = get_currency_symbol(currency, language)
+    if currency == own:
+        return OF_A_COUNTRY.sub("", usual)
+    return currency if usual == _sign_of(own, language, own) else usual
+
+
 def _plain(text: str) -> str:
     """Babel puts narrow no-break spaces into times, which some fonts draw as boxes."""
     return text.replace("\u202f", "\u00a0")
@@ -197,6 +241,8 @@ def _plain(text: str) -> str:
 
 @lru_cache(maxsize=4096, typed=True)
 def _number_text(figure: int | float | Decimal, language: Locale) -> str:
+    if isinstance(figure, Decimal):  # of a quantity every decimal counts
+        return _plain(format_decimal(figure.normalize() + 0, locale=language, decimal_quantization=False))
     return _plain(format_decimal(figure, locale=language))
 
 
@@ -216,11 +262,11 @@ def _written_in(language: Locale) -> tuple[Callable[[date], str], Callable[[int,
 
 
 @lru_cache(maxsize=256)
-def _amounts_written_in(currency: str, language: Locale) -> Callable[[Decimal], str]:
+def _amounts_written_in(currency: str, language: Locale, own: str) -> Callable[[Decimal], str]:
     """Learnt from an amount written by Babel: what stands around the digits, how they are parted, how many decimals."""
 
     def in_full(amount: Decimal) -> str:
-        return _plain(format_currency(amount, currency, locale=language))
+        return _money_text(amount, currency, language, own)
 
     places = get_currency_precision(currency)
     before, digits, after = _parts_of(in_full(Decimal(11_111_111_111_111)))

@@ -13,11 +13,12 @@ from flask import Blueprint, Response, abort, request, url_for
 
 from portal import sync
 from portal.db import db
-from portal.domain import clients, connections, findings, links, matches, outgoing
-from portal.domain.apps import Finding
+from portal.domain import clients, connections, findings, links, matches
+from portal.domain.apps import Finding, OutgoingClient
+from portal.domain.clients import Client
 from portal.domain.people import May
 from portal.domain.text import difference, fold
-from portal.web.guard import actor, needs
+from portal.web.guard import actor, current_person, needs
 from portal.web.render import done, render
 
 screen = Blueprint("matches", __name__, url_prefix="/matches")
@@ -38,10 +39,11 @@ class Filters:
 
     kind: str | None
     connection_id: int | None
+    client_id: int | None = None
 
     @property
     def as_query(self) -> dict[str, Any]:
-        return {"kind": self.kind, "connection": self.connection_id}
+        return {"kind": self.kind, "connection": self.connection_id, "about": self.client_id}
 
 
 @screen.get("")
@@ -52,11 +54,12 @@ def index() -> Response:
     state = findings.LEFT_OUT if filters.kind == findings.LEFT_OUT else "open"
     found = []
     if filters.kind != NOT_CREATED:
-        found = findings.open_findings(filters.connection_id, filters.kind, after, PAGE, state=state)
-    not_created = outgoing.listing(filters.connection_id, limit=PAGE) if _shows_outgoing(filters, after) else []
-    counts = matches.counts()
+        found = matches.page(filters.connection_id, filters.kind, filters.client_id, after, PAGE, state)
+    not_created = _not_created(filters, after)
+    counts = matches.counts(filters.client_id)
     accounts = _accounts(counts)
     named = {*accounts, *(row.connection for row, _client in not_created)}
+    client = clients.get(filters.client_id) if filters.client_id else None
     return render(
         "matches/index.html",
         blocks=("cases",),
@@ -64,6 +67,12 @@ def index() -> Response:
         more=found[PAGE - 1].id if len(found) > PAGE else None,
         is_first_page=not after,
         filters=filters,
+        only_client=client,
+        chips=[(f"About {client.name}", url_for("matches.index", **(filters.as_query | {"about": None})))]
+        if client
+        else [],
+        waits_for=matches.waiting_for(found[:PAGE]),
+        alike=matches.alike(found[:PAGE]),
         not_created=not_created[:PAGE],
         about=matches.about([client.id for _row, client in not_created]),
         more_not_created=len(not_created) > PAGE,
@@ -76,13 +85,18 @@ def index() -> Response:
         connections={one.id: one for one in named},
         pieces=pieces,
         difference=difference,
+        may_edit=current_person().may(May.EDIT_CLIENTS),
         left_out=findings.LEFT_OUT,
         not_created_kind=NOT_CREATED,
     )
 
 
-def _shows_outgoing(filters: Filters, after: int) -> bool:
-    return filters.kind == NOT_CREATED or (filters.kind is None and not after)
+def _not_created(filters: Filters, after: int) -> list[tuple[OutgoingClient, Client]]:
+    """One client is one question: beside the findings only those about whom none of them asks."""
+    if filters.kind != NOT_CREATED and (filters.kind is not None or after):
+        return []
+    also = filters.kind == NOT_CREATED
+    return matches.not_created(filters.connection_id, filters.client_id, PAGE, also_asked_about=also)
 
 
 def _kinds(counts: dict[tuple[int, str], int], filters: Filters) -> list[tuple[str, str, int | None]]:
@@ -152,7 +166,9 @@ def import_all() -> Response:
     filters = _filters(request.form)
     if filters.kind in (findings.LEFT_OUT, NOT_CREATED):
         abort(404)
-    count = findings.import_all_as_new(matches.open_of(filters.kind, filters.connection_id), by=actor(), now=_now())
+    count = findings.import_all_as_new(
+        matches.open_of(filters.kind, filters.connection_id, filters.client_id), by=actor(), now=_now()
+    )
     db.session.commit()
     said = "1 record came in as a new client." if count == 1 else f"{count:,} records came in as new clients."
     return done(said if count else "There was nothing left to bring in.", "matches.index", **_back())
@@ -193,7 +209,8 @@ def pieces(one: str, other: str) -> list[tuple[str, bool]]:
 
 def _filters(asked: Any) -> Filters:
     kind = asked.get("kind", "")
-    return Filters(kind if kind in KIND_WORDS or kind == NOT_CREATED else None, asked.get("connection", type=int))
+    kind = kind if kind in KIND_WORDS or kind == NOT_CREATED else None
+    return Filters(kind, asked.get("connection", type=int), asked.get("about", type=int))
 
 
 def _back() -> dict[str, Any]:

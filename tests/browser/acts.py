@@ -111,7 +111,10 @@ def new_client(visitor: Visitor, name: str) -> None:
 def read_lists(visitor: Visitor, app: str) -> None:
     """On an app's invoice settings."""
     visitor.press("Read lists anew")
-    visitor.is_told(f"The lists of {app} have been read anew.")
+    told = visitor.page.locator("#lists-read")
+    expect(told).to_contain_text("They are read by themselves every hour", timeout=60_000)
+    expect(told).not_to_contain_text(f"Reading the lists of {app}")
+    expect(visitor.page.locator(SETTLING)).to_have_count(0)
 
 
 def map_xero(visitor: Visitor) -> None:

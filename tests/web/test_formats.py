@@ -101,3 +101,36 @@ def test_initials_stand_in_for_a_picture(name: str, letters: str) -> None:
 def test_before_the_firm_is_set_up_there_are_still_formats(app: Flask) -> None:
     with app.test_request_context("/"):
         assert formats.day(NOW) == "2 Nov 2026"
+
+
+def test_the_firms_own_currency_needs_no_name_and_every_other_has_one(auckland: Firm) -> None:
+    """MD-01: nobody takes one dollar for another."""
+    auckland.currency = "NZD"
+    amount = Decimal("1955.5")
+    assert [formats.money(amount, one) for one in ("NZD", "AUD", "USD")] == ["$1,955.50", "A$1,955.50", "US$1,955.50"]
+    auckland.currency = "AUD"
+    assert [formats.money(amount, one) for one in ("NZD", "AUD")] == ["NZD\u00a01,955.50", "$1,955.50"]
+    assert formats.money_in("NZD")(amount) == "NZD\u00a01,955.50"
+    auckland.currency, auckland.locale = "EUR", "de_DE"
+    assert formats.money(amount, "EUR") == "1.955,50\u00a0€"
+
+
+def test_amounts_in_a_sentence_are_written_as_everywhere_else(auckland: Firm) -> None:
+    auckland.currency = "NZD"
+    said = "total NZD 1,955.00 instead of NZD 900.00; JPY 1,000 paid, INV 1,000 and NZD 12345 are no amounts."
+    assert formats.amounts(said) == (
+        "total $1,955.00 instead of $900.00; JP¥1,000 paid, INV 1,000 and NZD 12345 are no amounts."
+    )
+
+
+def test_the_price_of_one_keeps_every_decimal_it_has(auckland: Firm) -> None:
+    """What a client is asked to multiply has to come to what stands beside it."""
+    auckland.currency = "NZD"
+    assert formats.price(Decimal("33.3333"), "NZD") == "$33.3333"
+    assert formats.price(Decimal("33.3"), "NZD") == "$33.30"
+    assert formats.price(Decimal("1000.5"), "JPY").endswith("1,000.5")
+    assert formats.price(Decimal("1000.0000"), "JPY").endswith("1,000")
+    assert formats.price(None, "NZD") == formats.NOTHING
+    assert formats.number(Decimal("0.3333")) == "0.3333"
+    assert formats.number(Decimal("1000000.5000")) == "1,000,000.5"
+    assert formats.number(Decimal("-0")) == "0"

@@ -86,7 +86,7 @@ class TestThePage:
         block = alice.get(f"/invoices/{invoice}", block="live")
         assert block.all("//ol[@class='log']/li")
         page.submit("Mark as paid", paid_on="2026-11-03", method="cash")
-        assert alice.get(f"/invoices/{invoice}").all("//*[@id='live']/@hx-trigger") == []
+        assert alice.get(f"/invoices/{invoice}").all("//*[@id='live']/@hx-trigger") == ["every 60s"]
 
     def test_while_it_is_on_its_way_the_page_looks_every_two_seconds(self, alice: Browser, story, books) -> None:
         page = alice.get(f"/invoices/{in_ledger(story, books)}")
@@ -143,10 +143,12 @@ class TestSettling:
         page = alice.get(f"/invoices/{invoice}").submit(
             "Mark as paid", paid_on="2026-11-02", method="cheque", reference="Cheque 77"
         )
-        assert page.said.startswith("Invoice INV-0001 is marked as paid.")
+        assert page.said.startswith("Invoice INV-0001 is marked as paid: $115.00.")
         assert state(story, invoice) == (True, False)
         page = page.submit("Undo")
         assert (page.said, state(story, invoice)) == ("Invoice INV-0001 is unpaid again.", (False, False))
+        assert "Invoice marked as paid by Alice Ngata: $115.00 on 2 Nov 2026 by cheque" in page.text
+        assert "NZD" not in page.text
         assert log(story)[-2:] == [
             "Invoice marked as paid by Alice Ngata: NZD 115.00 on 2 Nov 2026 by cheque",
             "Invoice set back to unpaid by Alice Ngata",
@@ -220,8 +222,8 @@ class TestTheList:
         self, alice: Browser, three, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Fault row 88: no page waits for everything to be added up."""
-        monkeypatch.setattr("portal.domain.invoices.summed.CAP", 2)
-        page = alice.get("/invoices?sort=-amount")
+        monkeypatch.setattr("portal.domain.invoices.narrowed.CAP", 2)
+        page = alice.get("/invoices?since=2020-01-01&sort=-amount")
         assert "$360.00" not in page.text
         (address,) = page.all("//a[@id='sums' and @hx-trigger='load']/@hx-get")
         assert page.all("//a[@id='sums']/@href") == [address]
@@ -237,14 +239,60 @@ class TestTheList:
         assert "2 invoices" in asked.text
         assert "$110.00" in asked.text
         done = asked.submit("Mark 2 invoices as paid", paid_on="2026-11-03", method="bank_transfer")
-        assert done.said == "2 invoices marked as paid."
+        assert done.said == "2 invoices are marked as paid. Undo"
         assert [state(story, one)[0] for one in (1, 2, 3)] == [True, False, True]
+        assert done.submit("Undo").said == "2 invoices are unpaid again."
+        assert [state(story, one)[0] for one in (1, 2, 3)] == [False, False, False]
 
     def test_of_several_one_that_cannot_does_not_stop_the_others(self, alice: Browser, three, story) -> None:
         alice.post("/invoices/1/payments", paid_on="2026-11-03", method="cash")
         done = alice.post("/invoices/bulk/voiding", id=["1", "2"], reason="duplicate")
-        assert done.said.startswith("1 invoice voided here. Something was paid on invoice INV-0001")
+        assert done.said.startswith("1 invoice is voided here. 1 was not: Something was paid on invoice INV-0001")
         assert [state(story, one)[1] for one in (1, 2)] == [False, True]
+
+    def test_what_cannot_be_done_is_shown_before_anything_is(self, alice: Browser, three, story) -> None:
+        """IN-33, IN-34."""
+        alice.post("/invoices/1/payments", paid_on="2026-11-03", method="cash")
+        page = alice.post("/invoices/bulk", id=["1", "2"], act="void")
+        assert "1 invoice cannot be voided" in page.text
+        assert "it is paid already" in page.text
+        assert "Void 1 invoice" in page.buttons()
+        nothing = alice.post("/invoices/bulk", id=["1"], act="pay")
+        assert "None of them can be marked as paid" in nothing.text
+        assert not [one for one in nothing.buttons() if one.startswith("Mark")]
+
+    def test_afterwards_the_list_is_filtered_as_before(self, alice: Browser, three) -> None:
+        headers = {"Referer": f"{alice.base}/invoices?q=beta"}
+        asked = alice.post("/invoices/bulk", id=["2"], act="pay", headers=headers)
+        assert asked.links()["Back"] == "/invoices?q=beta"
+        done = asked.submit("Mark 1 invoice as paid", paid_on="2026-11-03", method="cash")
+        assert done.all("//input[@name='q']/@value")[-1] == "beta"
+
+    def test_a_payment_just_marked_can_be_undone_before_it_goes_to_the_ledger(
+        self, alice: Browser, story, books, sent
+    ) -> None:
+        invoice_id = in_ledger(story, books, state=DeliveryState.DELIVERED, remote_id="there-1")
+        page = alice.get(f"/invoices/{invoice_id}").submit("Mark as paid", paid_on="2026-11-03", method="cash")
+        assert "It is recorded in Ledger too in a moment; until then it can be undone." in page.said
+        assert sent == []
+        assert page.submit("Undo").said == "Invoice INV-0001 is unpaid again."
+        with story() as session:
+            assert session.query(Delivery).filter_by(kind="payment").one().state == DeliveryState.WITHDRAWN
+
+    def test_a_payment_a_ledger_refused_says_so_and_can_be_sent_again(self, alice: Browser, story, books, sent) -> None:
+        """IN-12."""
+        invoice_id = in_ledger(story, books, state=DeliveryState.DELIVERED, remote_id="there-1")
+        alice.get(f"/invoices/{invoice_id}").submit("Mark as paid", paid_on="2026-11-03", method="cash")
+        with story() as session:
+            row = session.query(Delivery).filter_by(kind="payment").one()
+            row.state, row.cause, row.reason = DeliveryState.FAILED, "period_locked", "November is locked."
+        page = alice.get(f"/invoices/{invoice_id}")
+        for words in ("The payment of $115.00 is not in Ledger yet", "November is locked.", "Unlock them there"):
+            assert words in page.text, words
+        page.submit("Record in Ledger")
+        with story() as session:
+            row = session.query(Delivery).filter_by(kind="payment").one()
+            assert (row.state, sent) == (DeliveryState.WAITING, [[row.id]])
 
     def test_nothing_ticked_is_told_so(self, alice: Browser, three) -> None:
         assert alice.post("/invoices/bulk", act="pay").said.startswith("Tick the invoices first")
@@ -278,7 +326,7 @@ class TestTheClientsTab:
     def test_an_invoice_made_before_goes_to_the_ledger_when_asked(
         self, alice: Browser, invoice: int, story, books, sent
     ) -> None:
-        alice.get(f"/invoices/{invoice}").submit("Create in the ledger")
+        alice.get(f"/invoices/{invoice}").submit("Create in Ledger")
         with story() as session:
             row = session.query(Delivery).one()
             assert (row.invoice_id, row.connection_id, sent) == (invoice, books.connection_id, [[row.id]])

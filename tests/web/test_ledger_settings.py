@@ -125,15 +125,6 @@ def test_a_service_gets_a_target_of_its_own_and_loses_it_again(alice: Browser, b
         assert session.get(ServiceTarget, (books.connection_id, 1)) is None
 
 
-def test_lists_are_read_anew_when_somebody_asks(alice: Browser, books, story, monkeypatch) -> None:
-    monkeypatch.setattr(receivables, "read_lists", lambda *args, **more: "")
-    assert alice.post(address(books, "list-readings")).said == "The lists of Ledger have been read anew."
-    monkeypatch.setattr(receivables, "read_lists", lambda *args, **more: "It is down.")
-    assert alice.post(address(books, "list-readings")).said == (
-        "The lists of Ledger could not be read: It is down. What was read before still holds."
-    )
-
-
 class TestWhatWaitedIsTriedAgain:
     """An invoice that asked for a mapping goes by itself once there may be one."""
 

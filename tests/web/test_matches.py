@@ -9,11 +9,12 @@ from sqlalchemy import func, select
 
 from portal import sync
 from portal.db import db
-from portal.domain.activity import Activity, Verb
+from portal.domain import outgoing
+from portal.domain.activity import SYSTEM, Activity, Verb
 from portal.domain.apps import ClientLink, Connection, Finding
 from portal.domain.clients import Client
 from portal.web.matches import pieces
-from tests.cast import make_client, make_connection, make_link, person
+from tests.cast import make_client, make_connection, make_link, now, person
 from tests.cast_runs import make_finding, make_record
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -252,3 +253,58 @@ def test_names_with_markup_stay_text(sign_in_as: Any, story: Any) -> None:
         make_finding(make_connection(account_name=hostile), make_record(hostile), candidates=(client,), reason=hostile)
     page = sign_in_as("support").get("/matches")
     assert not page.all("//img | //*[@hx-get='/sign-out']")
+
+
+class TestOneClient:
+    """A client is one question, and a page about an invoice leads to just that one."""
+
+    @pytest.fixture
+    def acme(self, story: Any) -> int:
+        """To be created in an app that has nearly the same name; another client waits beside it."""
+        with story():
+            connection = make_connection("quickbooks")
+            acme = make_client("Acme Corp")
+            make_finding(connection, make_record("ACME Corp", "r-1"), candidates=(acme,))
+            other = make_client("Kauri Trust")
+            make_finding(connection, make_record("KAURI Trust", "r-2"), candidates=(other,))
+            for client in (acme, other):
+                row = outgoing.ask(client, connection, by=SYSTEM, now=now())
+                row.state, row.reason = "asks", "nearly the same name is there"
+            return acme.id
+
+    def test_it_shows_once_with_what_waits_for_it(self, sign_in_as: Any, acme: int) -> None:
+        page = sign_in_as("admin").get("/matches")
+        assert len(page.all("//article[.//h2[text()='ACME Corp' or text()='Acme Corp']]")) == 1
+        assert "Acme Corp is to be created in QuickBooks, asked for by" in page.text
+        assert page.all("//*[starts-with(@id, 'outgoing-')]")
+
+    def test_the_list_of_those_not_created_still_has_everybody(self, sign_in_as: Any, acme: int) -> None:
+        page = sign_in_as("admin").get("/matches?kind=not_created")
+        assert len(page.all("//article")) == 2
+
+    def test_a_page_about_one_client_shows_nobody_else(self, sign_in_as: Any, acme: int) -> None:
+        alice = sign_in_as("admin")
+        page = alice.get(f"/matches?about={acme}")
+        assert "ACME Corp" in page.text
+        assert "KAURI" not in page.text
+        assert "About Acme Corp" in page.text
+        page = page.submit("Use ours")
+        assert "Nothing about Acme Corp waits any more" in page.text
+        assert "KAURI" in page.click("Show all").text
+
+    def test_one_of_several_who_may_be_meant_counts_too(self, sign_in_as: Any, story: Any) -> None:
+        with story():
+            one, two = make_client("Kauri Trust"), make_client("Kauri Trust")
+            make_finding(make_connection(), make_record("Kauri Trust"), "ambiguous", (one, two))
+            second, elsewhere = two.id, make_client("Acme Corp").id
+        alice = sign_in_as("admin")
+        assert "This is the one: link" in alice.get(f"/matches?about={second}").buttons()
+        assert "This is the one: link" not in alice.get(f"/matches?about={elsewhere}").buttons()
+
+    def test_two_records_like_one_client_point_at_each_other(self, sign_in_as: Any, story: Any) -> None:
+        with story():
+            connection, acme = make_connection(), make_client("Acme Corp")
+            make_finding(connection, make_record("ACME Corp", "r-1"), candidates=(acme,))
+            make_finding(connection, make_record("acme corp", "r-2"), candidates=(acme,))
+        page = sign_in_as("admin").get("/matches")
+        assert "Only one of them can be this client" in page.text

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from portal.adapters.base import AdapterError, Allowance, AppInfo, Flow, Intake, Moment, Session, Tokens
 from portal.adapters.http import Dialect, Transport
 from portal.adapters.quickbooks import events, invoice_queries, invoice_writing, lists, queries, replies, writing
+from portal.adapters.quickbooks.bodies import NAMES
 from portal.adapters.quickbooks.company import Companies
 from portal.adapters.quickbooks.ledger_info import LEDGER
 from portal.adapters.quickbooks.replies import NAME, VERSION, Answer, url_of
@@ -66,6 +67,7 @@ INFO = AppInfo(
         "Make the portal the single source of truth for names. A customer who is also made by hand in QuickBooks is "
         "only linked when both names are spelled exactly the same, capitals included.",
     ),
+    name_rules=NAMES,
     limits_said=(
         "QuickBooks lets every name exist once among customers, suppliers and employees, and does not tell capitals "
         "apart. It may count inactive customers as well.",

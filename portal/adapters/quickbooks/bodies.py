@@ -9,6 +9,7 @@ from portal.adapters.base import Rejected
 from portal.adapters.quickbooks.reading import LINES
 from portal.adapters.quickbooks.replies import NAME, Plain
 from portal.domain.records import Address, ClientRecord, ContactRecord
+from portal.domain.text import NameRules
 
 NAME_LENGTH = 100  # some of the vendor's pages say 500, others 100
 LENGTHS = {"phone": 30, "fax": 30, "website": 1000, "email": 100, "mobile": 30, "contact's name": 100}
@@ -18,6 +19,7 @@ ADDRESS_PARTS = (*LINES, "City", "CountrySubDivisionCode", "PostalCode", "Countr
 ADDRESSES = {"address": "ShipAddr", "postal_address": "BillAddr"}
 TEXTS = {"phone": ("PrimaryPhone", "FreeFormNumber"), "fax": ("Fax", "FreeFormNumber"), "website": ("WebAddr", "URI")}
 FORBIDDEN = {":": "a colon", "\t": "a tab", "\n": "a line break", "\r": "a line break"}
+NAMES = NameRules(longest=NAME_LENGTH, without="".join(FORBIDDEN))
 # Other words that a salutation may hold ("Aunt Mary") are no titles and stay here.
 TITLES = frozenset({"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "dame", "rev", "hon"})
 

@@ -67,6 +67,7 @@ INFO = AppInfo(
         "Most records in Xero are not clients: suppliers and other customers stand beside them. So records without a "
         "client here wait until you choose them, unless you set it otherwise.",
     ),
+    name_rules=writing.NAMES,
     limits_said=(
         "Of a contact that exists in Xero only the name is kept in step. Addresses and phone numbers go out with a "
         "contact the portal creates, and later when you ask for it; people go out once, with that contact.",

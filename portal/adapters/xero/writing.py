@@ -19,9 +19,10 @@ from portal.adapters.xero import reading
 from portal.adapters.xero.reading import NAME, NO_ID, STREET_LINES
 from portal.adapters.xero_sign_in import ACCOUNTING as ROOT
 from portal.domain.records import Address, ClientRecord, ContactRecord, NewRecord
-from portal.domain.text import BadText
+from portal.domain.text import BadText, NameRules
 
 LONGEST_NAME = 255
+NAMES = NameRules(longest=LONGEST_NAME, without="<>", single_spaces=True)
 MOST_PERSONS = 5
 ADDRESS_PARTS = (*STREET_LINES, "City", "Region", "PostalCode", "Country")
 ONE_BY_ONE = {"summarizeErrors": "false"}  # an outcome for each; without it one bad one sinks all

@@ -3,6 +3,7 @@
 The one invariant: ids of one connection are never used over another (AP-06).
 """
 
+from portal.domain.ledgers import readings
 from portal.domain.ledgers.choosing import (
     Choice,
     Chooser,
@@ -38,6 +39,7 @@ from portal.domain.ledgers.lists import (
 from portal.domain.ledgers.models import (
     ClientBilling,
     LedgerEntry,
+    LedgerReading,
     LedgerRecord,
     LedgerSettings,
     ServiceTarget,
@@ -46,10 +48,10 @@ from portal.domain.ledgers.models import (
 )
 
 __all__ = [
-    "SETTINGS", "Choice", "Chooser", "ClientBilling", "LedgerEntry", "LedgerRecord", "LedgerSettings", "Mapping",
-    "NotALedger", "NotInTheList", "NotMapped", "Problem", "ServiceTarget", "StaleLedgerSettings", "TaxMapping",
-    "WebhookEvent", "all_entries", "change_settings", "choice_of", "default_for", "entries", "in_use", "keep",
-    "ledger_for", "lines_out", "map_tax", "names", "note_failure", "readiness", "rounding_of", "set_target",
-    "settings_of", "settings_to_change", "settle", "suggestion", "switch_client", "targets", "tax_mappings",
-    "wake_readers",
+    "SETTINGS", "Choice", "Chooser", "ClientBilling", "LedgerEntry", "LedgerReading", "LedgerRecord",
+    "LedgerSettings", "Mapping", "NotALedger", "NotInTheList", "NotMapped", "Problem", "ServiceTarget",
+    "StaleLedgerSettings", "TaxMapping", "WebhookEvent", "all_entries", "change_settings", "choice_of",
+    "default_for", "entries", "in_use", "keep", "ledger_for", "lines_out", "map_tax", "names", "note_failure",
+    "readiness", "readings", "rounding_of", "set_target", "settings_of", "settings_to_change", "settle",
+    "suggestion", "switch_client", "targets", "tax_mappings", "wake_readers",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import load_only
 
 from portal.db import db
 from portal.domain import activity, connections
@@ -44,23 +45,24 @@ class Chooser:
     """Chooses for many clients with a handful of queries, whatever their number."""
 
     def __init__(self, client_ids: Collection[int]) -> None:
-        self._settings = {one.connection_id: one for one in db.session.scalars(select(LedgerSettings))}
-        self._ledgers = in_use()
-        self._by_id = {one.id: one for one in self._ledgers}
+        settings = select(LedgerSettings).options(load_only(LedgerSettings.creates_since))
+        self._settings = {one.connection_id: one for one in db.session.scalars(settings)}
+        self.ledgers = in_use()
+        self._by_id = {one.id: one for one in self.ledgers}
         self._own = _rows_by_client(client_ids)
-        self._linked = _linked(client_ids, list(self._by_id)) if len(self._ledgers) > 1 else {}
+        self._linked = _linked(client_ids, list(self._by_id)) if len(self.ledgers) > 1 else {}
 
     def of(self, client_id: int, made_at: datetime) -> Choice:
         own = self._own.get(client_id)
         if own is not None:
             connection = self._by_id.get(own.connection_id) if own.connection_id else None
             return Choice(connection, own.creates and connection is not None, is_own=True)
-        wanted = [one for one in self._ledgers if self._creates_for(one, made_at)]
+        wanted = [one for one in self.ledgers if self._creates_for(one, made_at)]
         linked = self._linked.get(client_id, frozenset())
         wanted.sort(key=lambda one: (one.id not in linked, one.enabled_at or made_at, one.id))
         if wanted:
             return Choice(wanted[0], creates=True)
-        return Choice(next(iter(self._ledgers), None), creates=False)
+        return Choice(next(iter(self.ledgers), None), creates=False)
 
     def _creates_for(self, connection: Connection, made_at: datetime) -> bool:
         settings = self._settings.get(connection.id)

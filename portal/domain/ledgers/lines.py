@@ -44,6 +44,9 @@ class Billed(Protocol):
     tax_rate_id: int | None
 
 
+Options = dict[str, str]  # list of the ledger -> the option a client carries
+
+
 @dataclass
 class Mapping:
     """Everything of one ledger that turning lines into its words needs, read once for any number of invoices."""
@@ -119,7 +122,25 @@ class Mapping:
             found.append(Problem("amount_not_allowed", text, "invoice"))
         return list(dict.fromkeys(found))
 
-    def line_out(self, line: InvoiceLine, tracking: dict[str, str]) -> InvoiceLineOut:
+    def options_gone(self, chosen: Options, name: str) -> list[Problem]:
+        """Options this client carries that the ledger no longer offers, so that it would refuse the invoice (CL-32)."""
+        offered = {one["remote_id"]: one for one in self.connection.reference.get("choices", [])}
+        if not self.connection.reference.get("read_at"):
+            return []
+        found = []
+        for list_id, option in chosen.items():
+            held = offered.get(list_id)
+            if held is not None and any(one["remote_id"] == option for one in held["options"]):
+                continue
+            what = f"an option of {held['name']}" if held is not None else "an option of a list"
+            text = (
+                f"{name} carries {what} that is archived in {self.app} or no longer there. "
+                "Choose another on the client’s Apps tab."
+            )
+            found.append(Problem("option", text, "client"))
+        return found
+
+    def line_out(self, line: InvoiceLine, tracking: Options) -> InvoiceLineOut:
         """The line in the ledger's words. Raises `NotMapped`."""
         tax_id, tax_problem = self.tax_of(line)
         target_id, target_problem = self.target_of(line)
@@ -135,7 +156,7 @@ class Mapping:
 
 
 def lines_out(
-    invoice: Invoice, connection: Connection, *, mapping: Mapping | None = None, tracking: dict[str, str] | None = None
+    invoice: Invoice, connection: Connection, *, mapping: Mapping | None = None, tracking: Options | None = None
 ) -> tuple[InvoiceLineOut, ...]:
     """The invoice's lines in the ledger's words. Raises `NotMapped` with everything that is wrong at once.
 
@@ -143,6 +164,8 @@ def lines_out(
     """
     mapping = mapping or Mapping.read(connection)
     problems = mapping.problems(invoice.lines, invoice.number, invoice.currency)
+    if tracking:
+        problems += mapping.options_gone(tracking, invoice.client.name)
     if problems:
         raise NotMapped(problems)
     return tuple(mapping.line_out(line, tracking or {}) for line in invoice.lines)

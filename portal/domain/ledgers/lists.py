@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -40,13 +41,15 @@ class StaleLedgerSettings(Exception):
     """Somebody else saved these settings since the form was opened."""
 
 
-def keep(connection: Connection, told: LedgerLists, *, now: datetime) -> bool:
-    """Store what the ledger tells; entries it no longer has stay, switched off. Says whether anything changed."""
+def keep(connection: Connection, told: LedgerLists, *, now: datetime) -> dict[str, int]:
+    """Store what the ledger tells; entries it no longer has stay, switched off. Gives how many are new, changed and
+    gone; empty when all is as it was."""
     settings = settings_to_change(connection)
     there = {(one.kind, one.remote_id): one for one in all_entries(connection)}
-    changed = False
+    counts: Counter[str] = Counter()
     for entry in told.entries:
         row = there.pop((entry.kind.value, entry.remote_id), None)
+        is_new = row is None
         if row is None:
             row = LedgerEntry(connection_id=connection.id, kind=entry.kind.value, remote_id=entry.remote_id)
             db.session.add(row)
@@ -54,17 +57,17 @@ def keep(connection: Connection, told: LedgerLists, *, now: datetime) -> bool:
             "name": entry.name, "code": entry.code, "percent": entry.percent, "is_active": entry.is_active,
             "fits": entry.fits, "why_not": entry.why_not, "facts": dict(entry.facts),
         }  # fmt: skip
-        for key, value in values.items():
-            if getattr(row, key) != value:
-                setattr(row, key, value)
-                changed = True
+        different = {key: value for key, value in values.items() if getattr(row, key) != value}
+        for key, value in different.items():
+            setattr(row, key, value)
+        counts["new" if is_new else "changed"] += bool(different)
     for gone in there.values():
-        changed = changed or gone.is_active
+        counts["gone"] += gone.is_active
         gone.is_active = False
         gone.why_not = gone.why_not or "it is no longer there"
     settings.lists_read_at, settings.lists_error = now, ""
     settings.currency, settings.locked_until = told.currency, told.locked_until
-    return changed
+    return {what: many for what, many in counts.items() if many}
 
 
 def note_failure(connection: Connection, reason: str) -> None:

@@ -99,7 +99,11 @@ class LedgerRecord(db.Model):
         UniqueConstraint("connection_id", "remote_id"),
         UniqueConstraint("connection_id", "invoice_id"),
         Index("ix_ledger_record_number", "connection_id", "number"),
-    )
+        Index(
+            "ix_ledger_record_sign", "connection_id", "mark",
+            sqlite_where=text("invoice_id IS NULL"), postgresql_where=text("invoice_id IS NULL"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     connection_id: Mapped[int] = mapped_column(ForeignKey("connection.id"))
@@ -116,6 +120,25 @@ class LedgerRecord(db.Model):
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the ledger's own stamp
     read_at: Mapped[datetime] = mapped_column(UtcDateTime)
     differs: Mapped[str] = mapped_column(default="")  # how it differs from ours, in words; empty: not at all (MD-01)
+    # One we do not know that bears a sign of this kind: sent before a backup was restored, or its answer is under way.
+    mark: Mapped[str] = mapped_column(default="")
+
+
+class LedgerReading(db.Model):
+    """How one kind of reading went last over a connection: `what` is lists, invoices, or one invoice by its id there.
+
+    `asked_at`: a person asked for it, and it has not ended. `error`: why the last one broke off; empty: it worked.
+    `found`: what came of the last one that worked, words to figures.
+    """
+
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connection.id"), primary_key=True)
+    what: Mapped[str] = mapped_column(primary_key=True)
+    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    asked_by: Mapped[str] = mapped_column(default="")
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # however it ended
+    read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when one last worked
+    error: Mapped[str] = mapped_column(default="")
+    found: Mapped[dict[str, int]] = mapped_column(JsonValue, default=dict)
 
 
 class WebhookEvent(db.Model):

@@ -12,5 +12,5 @@ from flask import Blueprint
 
 screen = Blueprint("apps", __name__, url_prefix="/apps")
 
-for _name in ("tiles", "connect", "panel", "runs", "preview", "imports", "settings", "ledger"):
+for _name in ("tiles", "connect", "panel", "runs", "preview", "imports", "settings", "ledger", "readings"):
     import_module(f"{__name__}.{_name}")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Response, abort, request
+from flask import Response, request
 from wtforms import BooleanField, HiddenField, IntegerField, PasswordField, SelectField
 from wtforms.validators import InputRequired, Length, NumberRange
 
-from portal import integrations, receivables
+from portal import integrations
 from portal.db import db
 from portal.domain import connections, deliveries, ledgers, library
 from portal.domain.ledgers import LedgerEntry, NotInTheList, StaleLedgerSettings
 from portal.domain.people import May
 from portal.web.apps import screen
-from portal.web.apps.lookups import Here, here_or_404, now
+from portal.web.apps.lookups import Here, now
+from portal.web.apps.readings import ledger_or_404, lists_values, tell_when_read
 from portal.web.forms import Form, choices
 from portal.web.guard import actor, needs
 from portal.web.render import absolute, done, refused, render
@@ -79,10 +80,12 @@ class WebhookForm(Form):
 @needs(May.MANAGE_APPS)
 def ledger(connection_id: int) -> Response:
     """Invoice settings (DG-03, XE-02, QB-05)."""
-    here = _ledger_or_404(connection_id, lock=request.method == "POST")
+    here = ledger_or_404(connection_id, lock=request.method == "POST")
     form = InvoiceSettingsForm.for_connection(here)
     if request.method == "GET":
-        return render("apps/ledger.html", blocks=("form", "taxes", "targets"), **_values(here, form))
+        values = _values(here, form)
+        response = render("apps/ledger.html", blocks=("form", "taxes", "targets", "lists", "lists_read"), **values)
+        return tell_when_read(response, is_reading=values["is_reading"])
     if not form.validate():
         return refused("apps/ledger.html", "form", **_values(here, form))
     wanted = {key: form[key].data for key in ledgers.SETTINGS if key in form}
@@ -93,11 +96,11 @@ def ledger(connection_id: int) -> Response:
     except StaleLedgerSettings:
         db.session.rollback()
         form.form_errors.append("Somebody else saved these settings since you opened them. Look again, then save.")
-        return refused("apps/ledger.html", "form", **_values(_ledger_or_404(connection_id), form))
+        return refused("apps/ledger.html", "form", **_values(ledger_or_404(connection_id), form))
     except NotInTheList as told:
         db.session.rollback()
         form.form_errors.append(str(told))
-        return refused("apps/ledger.html", "form", **_values(_ledger_or_404(connection_id), form))
+        return refused("apps/ledger.html", "form", **_values(ledger_or_404(connection_id), form))
     if changed:
         deliveries.wake(connection_id, now=now())  # what a missing default has kept back
     db.session.commit()
@@ -109,7 +112,7 @@ def ledger(connection_id: int) -> Response:
 @needs(May.MANAGE_APPS)
 def tax_mappings(connection_id: int) -> Response:
     """Each rate here with its rate there; empty: not mapped."""
-    here = _ledger_or_404(connection_id, lock=True)
+    here = ledger_or_404(connection_id, lock=True)
     return _map(here, "tax", library.tax_rates(), ledgers.map_tax)
 
 
@@ -117,29 +120,15 @@ def tax_mappings(connection_id: int) -> Response:
 @needs(May.MANAGE_APPS)
 def targets(connection_id: int) -> Response:
     """Each service with its own account or item there; empty: the default one (AP-07)."""
-    here = _ledger_or_404(connection_id, lock=True)
+    here = ledger_or_404(connection_id, lock=True)
     return _map(here, "target", library.every_service(), ledgers.set_target)
-
-
-@screen.post("/<int:connection_id>/list-readings")
-@needs(May.RUN_SYNCS)
-def read_lists(connection_id: int) -> Response:
-    """Read the ledger's lists anew, now."""
-    here = _ledger_or_404(connection_id)
-    name = here.app.short_name
-    db.session.commit()
-    failed = receivables.read_lists(connection_id, now(), urgent=True)
-    if failed:
-        said = f"The lists of {name} could not be read: {failed} What was read before still holds."
-        return done(said, "apps.ledger", tone="warn", connection_id=connection_id)
-    return done(f"The lists of {name} have been read anew.", "apps.ledger", connection_id=connection_id)
 
 
 @screen.post("/<int:connection_id>/webhook-keys")
 @needs(May.MANAGE_APPS)
 def webhook_keys(connection_id: int) -> Response:
     """What the vendor signs its webhooks with; kept encrypted and never shown again."""
-    here = _ledger_or_404(connection_id)
+    here = ledger_or_404(connection_id)
     form = WebhookForm()
     if not form.validate():
         return refused("apps/ledger.html", "hooks", **_values(here, InvoiceSettingsForm.for_connection(here), form))
@@ -168,11 +157,6 @@ def _map(here: Here, name: str, ours: Iterable[Any], verb: Callable[..., bool]) 
     return done("Saved. Invoices that waited for it are tried again now.", "apps.ledger", connection_id=connection_id)
 
 
-def _ledger_or_404(connection_id: int, *, lock: bool = False) -> Here:
-    here = here_or_404(connection_id, lock=lock)
-    return here if here.connection.ways.ledger is not None else abort(404)
-
-
 def _values(here: Here, form: InvoiceSettingsForm, hooks: WebhookForm | None = None) -> dict[str, Any]:
     connection, ways = here.connection, here.connection.ways.ledger
     assert ways is not None  # the page has answered 404 before
@@ -182,8 +166,7 @@ def _values(here: Here, form: InvoiceSettingsForm, hooks: WebhookForm | None = N
         "here": here,
         "form": form,
         "ways": ways,
-        "kept": ledgers.settings_of(connection),
-        "missing": ledgers.readiness(connection),
+        **lists_values(here, now()),
         "rates": [_tax_row(rate, known, mapped.get(rate.id, "")) for rate in library.tax_rates()],
         "services": [
             (service, own.get(service.id, ""), _offered(known, ways.target, own.get(service.id, ""), "the default"))

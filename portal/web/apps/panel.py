@@ -12,11 +12,13 @@ from portal import integrations, receivables, sync
 from portal.db import db
 from portal.domain import connections, runs, unlinked
 from portal.domain.apps import Connection, ConnectionState, RunKind, RunTrigger, SyncRun
+from portal.domain.ledgers import readings
 from portal.domain.people import May
 from portal.web import formats
 from portal.web.apps import screen
 from portal.web.apps.client_settings import by_itself, in_force, travels
 from portal.web.apps.lookups import Here, asked_id, here_or_404, import_address, now, running_words
+from portal.web.apps.readings import invoices_values
 from portal.web.guard import actor, current_person, needs
 from portal.web.render import done, is_fragment, render
 
@@ -29,7 +31,7 @@ UNPROVEN = re.compile(r"\s*This needs a (live check|check against a live account
 def panel(connection_id: int) -> Response:
     here = here_or_404(connection_id)
     at = now()
-    return render("apps/panel.html", blocks=("sync", "runs", "run_progress"), **_panel_values(here, at))
+    return render("apps/panel.html", blocks=("sync", "runs", "run_progress", "invoices"), **_panel_values(here, at))
 
 
 @screen.post("/<int:connection_id>/runs")
@@ -55,10 +57,14 @@ def _begin(here: Here, kind: RunKind, *, full: bool = False) -> Response:
     run, joined = sync.request_run(connection, kind=kind, trigger=RunTrigger.PERSON, by=actor(), now=now(), full=full)
     run_id, run_kind = run.id, RunKind(run.kind)
     message = already_running(run) if joined else ""
+    reads_ledger = kind == RunKind.SYNC and connection.ways.ledger is not None
+    if reads_ledger:
+        for what in (readings.LISTS, readings.INVOICES):
+            readings.ask(connection.id, what, by=actor(), now=now())
     db.session.commit()
     if not joined:
         sync.start(run_id)
-    if kind == RunKind.SYNC and connection.ways.ledger is not None:
+    if reads_ledger:
         receivables.refresh_soon(connection.id)
     if kind == RunKind.PREVIEW and run_kind == RunKind.PREVIEW:
         return done(message, "apps.preview", tone="info", connection_id=connection.id, run_id=run_id)
@@ -123,6 +129,7 @@ def _panel_values(here: Here, at: datetime) -> dict[str, Any]:
         "took_of": lambda one: runs.took(one, at),
         "older": shown[PAGE - 1].id if len(shown) > PAGE else None,
         "is_first_page": not before,
+        "invoices": invoices_values(connection, at),
         **progress_values(connection, runs.latest_open(connection), at),
     }
 

@@ -11,5 +11,5 @@ from flask import Blueprint
 
 screen = Blueprint("invoices", __name__, url_prefix="/invoices")
 
-for _name in ("listing", "page", "log", "acts"):
+for _name in ("listing", "sending", "page", "log", "acts", "bulk"):
     import_module(f"{__name__}.{_name}")

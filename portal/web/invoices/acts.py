@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Response, abort, request, url_for
 
 from portal import deliveries as delivering
 from portal import receivables
 from portal.db import db
-from portal.domain import deliveries, invoices
+from portal.domain import connections, deliveries, invoices
 from portal.domain.deliveries import CannotTryAgain
-from portal.domain.invoices import CannotSettle, CannotVoid, NumberUsed, sending
+from portal.domain.invoices import CannotSettle, CannotVoid, sending
+from portal.domain.ledgers import readings
 from portal.domain.people import May
+from portal.web import formats
 from portal.web.guard import actor, needs
 from portal.web.invoices import screen
 from portal.web.invoices.forms import PaidForm, VoidForm
@@ -18,14 +22,19 @@ from portal.web.invoices.lookups import invoice_or_404, now
 from portal.web.invoices.page import values
 from portal.web.render import absolute, done, refused
 
+GRACE = timedelta(seconds=15)  # before a payment somebody has just marked goes to the ledger: time to undo it
+
 
 @screen.post("/<int:invoice_id>/deliveries")
 @needs(May.MEND_DELIVERIES)
 def deliver(invoice_id: int) -> Response:
-    """Create in …: it is looked for there first, so pressing twice makes nothing twice (IN-14)."""
+    """Create in …, or record its payment there: it is looked for first, so pressing twice makes nothing twice
+    (IN-14)."""
     invoice = invoice_or_404(invoice_id)
-    delivery = deliveries.get(request.form.get("delivery", 0, type=int))
-    if delivery is None or delivery.invoice_id != invoice.id:
+    asked = request.form.get("delivery", 0, type=int)
+    theirs = {one.id: one for one in (*deliveries.of(invoice), *deliveries.of_payments(invoice))}
+    delivery = theirs.get(asked)
+    if delivery is None:
         return _first(invoice_id)
     try:
         deliveries.try_again(delivery, by=actor(), now=now())
@@ -55,20 +64,22 @@ def _first(invoice_id: int) -> Response:
 @screen.post("/<int:invoice_id>/looks")
 @needs(May.SEE_INVOICES)
 def look(invoice_id: int) -> Response:
-    """Read it in its ledger now, rather than at the next look that comes by itself."""
+    """Read it in its ledger now, rather than at the next look that comes by itself. A second press joins the first."""
     invoice = invoice_or_404(invoice_id)
     deployment = deliveries.deployment(invoice)
     found = deliveries.get(deployment.delivery_id) if deployment.delivery_id else None
     if found is None or found.remote_id is None:
-        return done(
-            "It is in no ledger yet, so there is nothing to look at.", ".page", tone="info", invoice_id=invoice_id
-        )
+        said = "It is in no ledger yet, so there is nothing to look at."
+        return done(said, ".page", tone="info", invoice_id=invoice_id)
+    if not found.connection.is_usable:
+        said = f"{deployment.app} is not connected at the moment, so nothing was started."
+        return done(said, ".page", tone="warn", invoice_id=invoice_id)
     connection_id, remote_id = found.connection_id, found.remote_id
+    is_new = readings.ask(connection_id, readings.of_invoice(remote_id), by=actor(), now=now())
     db.session.commit()
-    receivables.look_at_soon(connection_id, remote_id)
-    return done(
-        f"Being read in {deployment.app}. What changed there shows here.", ".page", tone="info", invoice_id=invoice_id
-    )
+    if is_new:
+        receivables.look_at_soon(connection_id, remote_id)
+    return done("", ".page", invoice_id=invoice_id)
 
 
 @screen.post("/<int:invoice_id>/payments")
@@ -87,11 +98,14 @@ def mark_paid(invoice_id: int) -> Response:
     except CannotSettle as told:
         db.session.rollback()
         return done(str(told), ".page", tone="warn", invoice_id=invoice_id)
-    waiting = [one.id for one in deliveries.of_payments(invoice) if one.payment_id == payment.id]
+    waiting = [one for one in deliveries.of_payments(invoice) if one.payment_id == payment.id]
+    said = f"Invoice {invoice.number} is marked as paid: {formats.money(payment.amount, payment.currency)}."
+    for one in waiting:
+        deliveries.put_off(one, now() + GRACE)
+        said += f" It is recorded in {connections.label(one.connection)} too in a moment; until then it can be undone."
     db.session.commit()
-    delivering.deliver_soon(waiting)
     undo = ("Undo", url_for(".set_unpaid", invoice_id=invoice_id))
-    return done(f"Invoice {invoice.number} is marked as paid.", ".page", undo=undo, invoice_id=invoice_id)
+    return done(said, ".page", undo=undo, invoice_id=invoice_id)
 
 
 @screen.post("/<int:invoice_id>/payments/reversals")
@@ -135,7 +149,7 @@ def renumber(invoice_id: int) -> Response:
     old = invoice.number
     try:
         number = invoices.rename_number(invoice, by=actor(), now=now(), reason="the ledger has this number for another")
-    except NumberUsed as told:
+    except ValueError as told:  # the number is used here too, or the invoice may be under way under the old one
         db.session.rollback()
         return done(str(told), ".page", tone="warn", invoice_id=invoice_id)
     waiting = deliveries.of(invoice)
@@ -153,6 +167,10 @@ def renumber(invoice_id: int) -> Response:
 def payment_link(invoice_id: int) -> Response:
     """A private address at which the client sees this invoice; shown once, to be copied. The one before it ends."""
     invoice = invoice_or_404(invoice_id)
+    had_one = invoice.pay_token is not None
     token = sending.payment_token(invoice, by=actor(), now=now())
     db.session.commit()
-    return done(f"Payment link, shown only now: {absolute('pay.page', token=token)}", ".page", invoice_id=invoice_id)
+    said = f"Payment link, shown only now: {absolute('pay.page', token=token)}"
+    if had_one:
+        said = f"The link made before no longer opens. {said}"
+    return done(said, ".page", invoice_id=invoice_id)
