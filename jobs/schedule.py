@@ -17,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
 from jobs import client_bulk_runs, csv_imports, hourly, nightly, proposal_expiry, queue, tidying
-from portal import deliveries
+from portal import deliveries, mailer
 from portal.billing import bill_due, look_ahead
 from portal.db import db
 from portal.deploying import deploy_due, read_all_choices
@@ -49,6 +49,7 @@ JOBS = (
     Job("ledger-lists", "Read tax rates, accounts and items of every ledger once an hour", None, read_lists_due),
     Job("webhooks", "Look at what vendors have told us of", None, handle_due),
     Job("ledger-invoices", "Look in every ledger what became of our invoices", None, look_due),
+    Job("mail", "Send mail that waits", None, mailer.start_due),
     Job("deliveries", "Send invoices and payments to the ledgers they belong to", None, deliveries.start_due),
     Job("jobs", "Deploy jobs of accepted proposals in the practice app", None, deploy_due),
     Job("job-lists", "Read job templates and categories of the practice app", timedelta(hours=1), read_all_choices),
@@ -59,7 +60,10 @@ JOBS = (
     Job("proposals", "Give up on proposals whose last day has gone by", timedelta(minutes=15), proposal_expiry.run),
     Job("long-runs", "Tell admins of a sync that runs longer than an hour", None, alert_long_runs),
     Job("tidy", "Forget ended sessions, old attempts and claims, expired uploads", timedelta(hours=6), tidying.run),
+    Job("sums", "Put together what is kept about sums of invoices", timedelta(hours=1), tidying.put_sums_together),
 )
+
+WATCH_SECONDS = 5.0  # between two looks whether a process has died with something in hand
 
 _scheduler: BackgroundScheduler | None = None
 _failures: dict[str, tuple[int, datetime]] = {}  # job -> (failures in a row, not again before)
@@ -76,6 +80,10 @@ def start(app: Flask) -> None:
     _scheduler.add_job(
         _tick_in, "interval", args=[app], seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None,
         next_run_time=datetime.now(UTC) + timedelta(seconds=1),
+    )  # fmt: skip
+    _scheduler.add_job(
+        _watch_in, "interval", args=[app], seconds=min(WATCH_SECONDS, seconds), max_instances=1, coalesce=True,
+        misfire_grace_time=None,
     )  # fmt: skip
     _scheduler.start()
     atexit.register(stop)
@@ -94,6 +102,16 @@ def _tick_in(app: Flask) -> None:
     with app.app_context():
         try:
             tick(datetime.now(UTC))
+        finally:
+            db.session.remove()
+
+
+def _watch_in(app: Flask) -> None:
+    """Apart from the tick, which may be in the middle of something long."""
+    with app.app_context():
+        try:
+            if not queue.stopping.is_set():
+                deliveries.go_on(datetime.now(UTC))
         finally:
             db.session.remove()
 

@@ -8,9 +8,10 @@ from sqlalchemy import delete, or_
 
 from portal import token_keeper
 from portal.db import db
-from portal.domain import client_csv, once
+from portal.domain import client_csv, once, schedule, workers
 from portal.domain.apps import ConsentAttempt
 from portal.domain.claims import JobClaim
+from portal.domain.invoices import kept
 from portal.domain.people import ResetLink, SignIn, SignInAttempt
 
 KEEP_SESSIONS = timedelta(days=90)
@@ -26,6 +27,13 @@ def run(now: datetime) -> None:
     db.session.execute(delete(JobClaim).where(JobClaim.claimed_at < now - KEEP_CLAIMS))
     client_csv.forget_expired(now)
     once.forget_old(now)
+    workers.forget_old(now)
     db.session.commit()
     token_keeper.drop_unused(now)
+    db.session.commit()
+
+
+def put_sums_together(now: datetime) -> None:
+    """What the changes of invoices have left behind, so that reading it stays quick."""
+    kept.fold(schedule.today(now))
     db.session.commit()

@@ -28,8 +28,9 @@ from portal.adapters.oauth import challenge_for
 from portal.adapters.quickbooks import QuickBooks
 from portal.adapters.xero import Xero
 from portal.adapters.xpm import Xpm
-from portal.config import Settings, VendorApp
+from portal.config import MailServer, Settings, VendorApp
 from portal.db import apart, db
+from portal.domain import mail
 from portal.domain.apps import Connection, ConsentAttempt, TokenSet, VendorCredentials, ways
 from portal.domain.people import User
 from portal.domain.records import AccountRecord
@@ -78,6 +79,7 @@ def configure(settings: Settings) -> None:
     transport = Transport(before_call=_no_open_transaction)
     adapters: list[ClientAdapter] = [offered(transport, _values(settings, offered.info)) for offered in OFFERED]
     _wired = Wiring(settings, transport, tuple(dict.fromkeys(adapter.consent_origin for adapter in adapters)))
+    mail.send_as(settings.mail.sender if settings.mail.is_on else "")
     APPS.clear()
     APPS.update({adapter.info.slug: adapter for adapter in adapters})
     for adapter in adapters:
@@ -91,8 +93,8 @@ def _ways(adapter: ClientAdapter) -> ways.Ways:
         slug=info.slug, name=info.name, short_name=info.short_name, client_fields=info.client_fields,
         contact_fields=info.contact_fields, intakes=info.intakes, directions=info.directions, levels=info.levels,
         new_clients=info.new_clients, writes=info.writes_clients, creates=info.creates_clients,
-        finds=info.finds_clients, batch=info.batch, lists_everything=info.lists_everything, sync_every=info.sync_every,
-        ledger=_ledger_ways(adapter),
+        finds=info.finds_clients, batch=info.batch, name_rules=info.name_rules,
+        lists_everything=info.lists_everything, sync_every=info.sync_every, ledger=_ledger_ways(adapter),
     )  # fmt: skip
 
 
@@ -185,6 +187,11 @@ def redirect_uri() -> str:
 def public_url() -> str:
     """Where people reach this portal, for what vendors show of it."""
     return _wiring().settings.public_url
+
+
+def mail_server() -> MailServer:
+    """Where outgoing mail is handed in."""
+    return _wiring().settings.mail
 
 
 def start_consent(app: str, user: User, now: datetime, reconnects: Connection | None = None) -> str:
@@ -335,12 +342,9 @@ def disconnect(connection: Connection) -> bool:
 
 
 def _keeper(
-    connection: Connection,
-    adapter: ClientAdapter,
-    should_stop: Callable[[], bool] | None = None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    sleep: Callable[[float], None] = time.sleep,
-) -> token_keeper.TokenKeeper:
+    connection: Connection, adapter: ClientAdapter, should_stop: Callable[[], bool] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC), sleep: Callable[[float], None] = time.sleep,
+) -> token_keeper.TokenKeeper:  # fmt: skip
     info = adapter.info
 
     def refresh(tokens: Tokens, client_id: str) -> Tokens:

@@ -155,3 +155,13 @@ document.addEventListener("htmx:afterSwap", () => {
   }
   unfolded.clear();
 });
+
+/* How long ago something was goes on while the page is open; the exact time stands on hover. */
+setInterval(() => {
+  for (const one of document.querySelectorAll("time[datetime]")) {
+    if (!/^(just now|\d+ (min|h) ago)$/.test(one.textContent)) continue;
+    const minutes = (Date.now() - Date.parse(one.dateTime)) / 60000;
+    if (minutes < 1 || minutes > 720) continue;
+    one.textContent = minutes < 59.5 ? `${Math.round(minutes)} min ago` : `${Math.round(minutes / 60)} h ago`;
+  }
+}, 20000);

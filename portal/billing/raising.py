@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from jobs import queue
 from portal.db import db, lost_a_race, reading
-from portal.domain import billing, claims, invoices, people, schedule
+from portal.domain import billing, claims, invoices, mail, people, schedule
 from portal.domain.activity import Actor, Origin
 from portal.domain.billing import Group
 from portal.domain.clients import Client
@@ -143,6 +143,7 @@ def _next_group(client_id: int, day: date, now: datetime, by: Actor, found: Bill
 def _issue(client: Client, group: Group[BillingItem], by: Actor, now: datetime) -> int:
     assert group.on is not None  # due items have a day
     invoice = invoices.issue(client, group.items, on=group.on, by=by, now=now, is_automatic=True)
+    mail.invoice_raised(invoice, by=by, now=now)
     invoice_id = invoice.id
     schedule.forget_problem(group.items)
     db.session.commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
 LINE_BREAKS = "\n\r\t"
 SURROGATES = re.compile("[\ud800-\udfff]")
@@ -16,6 +17,31 @@ SUFFIXES = (
 
 class BadText(ValueError):
     """A text that cannot be stored; the message says which characters are at fault."""
+
+
+CHARACTERS = {":": "colon", "\t": "tab", "\n": "line break", "\r": "line break"}  # those that have names
+
+
+@dataclass(frozen=True)
+class NameRules:
+    """What an app takes as a client's name. `longest` None: as long as one likes; `without`: characters it refuses."""
+
+    longest: int | None = None
+    without: str = ""
+    single_spaces: bool = False
+
+    def broken(self, name: str) -> tuple[str, str]:
+        """Which rule the name breaks (empty, characters, spaces, long), and the detail of it; ("", "") for none."""
+        if not name.strip():
+            return "empty", ""
+        if met := [one for one in self.without if one in name]:
+            return "characters", " or ".join(dict.fromkeys(CHARACTERS.get(one, one) for one in met))
+        if self.single_spaces and "  " in name:
+            return "spaces", ""
+        return ("long", str(self.longest)) if self.longest is not None and len(name) > self.longest else ("", "")
+
+
+ANY_NAME = NameRules()
 
 
 def clean(text: str) -> str:

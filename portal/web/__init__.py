@@ -16,6 +16,7 @@ from typing import Any
 from flask import Flask, current_app, request, session, url_for
 from flask_compress import Compress
 from flask_login import current_user
+from werkzeug.routing import IntegerConverter
 
 from portal.config import Settings
 from portal.domain import home as overview
@@ -55,6 +56,12 @@ RAIL = (
 BELONGS_TO = {"groups": "clients", "rehearsal": "invoices", "certificates": "invoices"}
 
 
+class NumberConverter(IntegerConverter):
+    """A number in an address; one that no database holds is no address of ours."""
+
+    regex = r"\d{1,18}"
+
+
 def register(app: Flask, consent_origins: Iterable[str] = ()) -> None:
     """Everything the app needs to answer a browser."""
     settings: Settings = app.extensions["settings"]
@@ -65,6 +72,7 @@ def register(app: Flask, consent_origins: Iterable[str] = ()) -> None:
     guard.register(app)
     app.config.update(COMPRESS_ALGORITHM=["gzip"], COMPRESS_MIN_SIZE=800)
     Compress(app)
+    app.url_map.converters["int"] = NumberConverter
     for module in screens():
         app.register_blueprint(module.screen)
     app.context_processor(frame)

@@ -46,7 +46,11 @@ def index() -> Response:
     """Which ledger and which days; with `compare` also what the ledger says."""
     values = _asked()
     compared, problem = _compared(values) if request.args.get("compare") else (None, "")
-    return render("certificates/index.html", **_said(values), compared=compared, problem=problem)
+    address = request.full_path.rstrip("?")
+    return render(
+        "certificates/index.html", blocks=("result",), address=address, **_said(values), compared=compared,
+        problem=problem,
+    )  # fmt: skip
 
 
 @screen.get("/export")

@@ -6,9 +6,11 @@ What is typed is read the one way it may be stored; what cannot be read says so 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from flask import request
 from wtforms import DateField, Field, TextAreaField
 from wtforms.widgets import TextInput
 
@@ -16,8 +18,20 @@ from portal.domain.text import BadText, clean
 from portal.web.forms import Form
 
 LARGEST = Decimal(10) ** 12
+LONGEST_NUMBER = 18  # digits of a number in an address; no id has more
 FINEST = 4  # decimals that are kept
 _NUMBER = re.compile(r"-?\d{1,3}(?:([,' \u00a0\u202f])\d{3}(?:\1\d{3})*)?(?:\.\d+)?|-?\d+(?:\.\d+)?|-?\.\d+")
+
+
+def asked_number(name: str, default: int | None = None) -> int | None:
+    """A number the address gives, such as an id; `default` where there is none that a database could hold."""
+    sent = request.args.get(name, "")
+    return int(sent) if sent.isdecimal() and len(sent) <= LONGEST_NUMBER else default
+
+
+def numbers_in(sent: Iterable[str]) -> list[int]:
+    """What of it is a number that a database could hold."""
+    return [int(value) for value in sent if value.isdecimal() and len(value) <= LONGEST_NUMBER]
 
 
 class LongText(TextAreaField):

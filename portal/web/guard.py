@@ -17,6 +17,7 @@ from flask_login import current_user
 from portal.db import writing
 from portal.domain.activity import Actor, Origin
 from portal.domain.people import ALLOWED, May, Role, User
+from portal.web import kept_form
 from portal.web.render import is_fragment
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -92,7 +93,10 @@ def actor(origin: str = "screen") -> Actor:
 
 
 def ask_to_sign_in() -> Response:
-    """To the sign-in page, and from there back here; htmx is told to leave the page it is on."""
+    """To the sign-in page, and from there back here; htmx is told to leave the page it is on. Typed texts are kept."""
+    kept = kept_form.page(401)
+    if kept is not None:
+        return kept
     if is_fragment():
         response = make_response("", 401)
         response.headers["HX-Redirect"] = url_for("sign_in.index", next=_page_behind_fragment())

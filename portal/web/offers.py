@@ -10,7 +10,7 @@ from typing import Any
 from portal.domain import proposals
 from portal.domain.library import BillingType, PriceType
 from portal.domain.money import NotAllowed
-from portal.domain.proposals import Choice, Part, Proposal, Starts, When
+from portal.domain.proposals import Choice, Part, Proposal, ProposalLine, Starts, When
 from portal.web import formats
 
 UNITS = {"day": ("day", "days"), "week": ("week", "weeks"), "month": ("month", "months")}
@@ -107,6 +107,15 @@ def offer_of(content: dict[str, Any], choice: Choice, *, only_taken: bool = Fals
     )
 
 
+def amount_of_line(line: ProposalLine) -> tuple[str, str]:
+    """What a line of a proposal comes to without tax, and how: '$72.00', '4 employees at $18.00'."""
+    content = proposals.content_of(line.proposal, "")
+    try:
+        return _amounts(next(one for one in content["lines"] if one["id"] == line.id), content)
+    except NotAllowed:
+        return formats.NOTHING, ""
+
+
 def sums(content: dict[str, Any], choice: Choice) -> list[Sum]:
     """What is paid when; empty while the amounts of a draft do not add up yet."""
     try:
@@ -115,16 +124,16 @@ def sums(content: dict[str, Any], choice: Choice) -> list[Sum]:
         return []
 
 
-def headline(proposal: Proposal) -> str:
-    """The one figure a list shows: '$345.00 every month'."""
+def headline(proposal: Proposal) -> list[str]:
+    """The figures a list shows: '$345.00 every month', '$3,795.00 once'. Empty while nothing adds up."""
     if proposal.accepted:
         content, choice = proposals.shown_as_accepted(proposal)
     else:
         content, choice = proposals.content_of(proposal, ""), proposals.default_choice(proposal)
     try:
-        return _headline(proposals.parts(content, choice), content["currency"])
+        return [_figure(part, content["currency"]) for part in proposals.worth(content, choice)]
     except NotAllowed:
-        return formats.NOTHING
+        return []
 
 
 def paragraphs(text: str) -> list[str]:
@@ -147,11 +156,8 @@ def _price(content: dict[str, Any], choice: Choice, place: int) -> list[tuple[st
     return [(one.total, one.title[0].lower() + one.title[1:]) for one in found]
 
 
-def _headline(found: list[Part], currency: str) -> str:
-    part = proposals.shortest(found)
-    if part is None:
-        return formats.NOTHING
-    return f"{_total(part, currency)} {cadence(part.every, part.cadence) if part.every else ''}".strip()
+def _figure(part: Part, currency: str) -> str:
+    return f"{_total(part, currency)} {cadence(part.every, part.cadence) if part.every else 'once'}"
 
 
 def _sum(part: Part, currency: str) -> Sum:
@@ -197,7 +203,7 @@ def _amounts(line: dict[str, Any], content: dict[str, Any]) -> tuple[str, str]:
         amount = f"from {amount}"
     quantity, detail = Decimal(line["quantity"]), []
     if quantity != 1 or line["unit"]:
-        each = formats.money(Decimal(line["price"]), currency)
+        each = formats.price(Decimal(line["price"]), currency)
         unit = line["unit"]
         detail.append(f"{formats.plural(quantity, unit)} at {each}" if unit else f"{formats.number(quantity)} × {each}")
     if found.off:

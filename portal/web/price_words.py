@@ -29,16 +29,18 @@ BILLING_MEANS = {
     BillingType.ON_COMPLETION: "invoiced when you say so",
     BillingType.ESTIMATE: "invoiced when you say so, by what it came to",
 }
+# How a form says what the chosen way of billing means.
+MEANS = {kind.value: (words, f"{BILLING_MEANS[kind]}.".capitalize()) for kind, words in BILLING_WORDS.items()}
 CADENCE_WORDS = (("day", "days"), ("week", "weeks"), ("month", "months"))
 
 
 def price_of(service: Service | Any, currency: str) -> str:
     """'$1,200.00', '$40.00 per employee', 'from $300.00', '$100.00 to $200.00', 'Included'."""
-    amount = formats.money(service.price, currency)
+    amount = formats.price(service.price, currency)
     if service.price_type == PriceType.INCLUDED:
         return "Included"
     if service.price_type == PriceType.RANGE:
-        return f"{amount} to {formats.money(service.price_to, currency)}"
+        return f"{amount} to {formats.price(service.price_to, currency)}"
     said = f"from {amount}" if service.price_type == PriceType.MINIMUM else amount
     return f"{said} per {service.unit}" if service.unit else said
 

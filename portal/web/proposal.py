@@ -1,7 +1,8 @@
 """/p/<token>: a proposal as its client sees it, mostly on a phone. The link is the key; no sign-in, no script.
 
 Wrong links are all alike, and nobody gets to try many. What is accepted is what was shown: the form sends back the
-digest of the page, and a page that has become old is shown anew instead of being accepted.
+digest of the page, and a page that has become old is shown anew instead of being accepted. Its forms need no cookie:
+who can send them holds the link, and what another site sends is refused for its origin (`web/security.py`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from portal.db import db
 from portal.domain import guesses, people, proposals
 from portal.domain.proposals import Choice, Proposal, ProposalState, Signer
 from portal.domain.text import BadText, clean_line
+from portal.web.fields import numbers_in
 from portal.web.guard import open_to_all, writes_on_get
 from portal.web.offers import offer_of
 from portal.web.proposals.carrying import carry_on
+from portal.web.security import csrf
 
 screen = Blueprint("proposal", __name__, url_prefix="/p")
 LINK_IS_KEY = "a client opens a proposal by its private link, and has no account here"
@@ -52,19 +55,20 @@ def page(token: str) -> Response:
 
 
 @screen.post("/<token>/choice")
+@csrf.exempt
 @open_to_all(reason=LINK_IS_KEY)
 def choose(token: str) -> Response:
     """Show the totals of another choice; nothing is kept but in the address."""
     proposal = _behind(token)
     if proposal is None:
         return _nothing()
-    taken = [value for value in request.form.getlist("take") if value.isdecimal()]
-    option = request.form.get("option", "")
-    chosen: dict[str, Any] = {"option": option if option.isdecimal() else None, "take": taken, "chosen": "yes"}
+    taken, option = numbers_in(request.form.getlist("take")), numbers_in([request.form.get("option", "")])
+    chosen: dict[str, Any] = {"option": option[0] if option else None, "take": taken, "chosen": "yes"}
     return _private(redirect(url_for(".page", token=token, _anchor="total", **chosen), 303))
 
 
 @screen.post("/<token>/acceptance")
+@csrf.exempt
 @open_to_all(reason=LINK_IS_KEY)
 def accept(token: str) -> Response:
     """Accept what the page showed. Nothing is accepted that differs from it, and nothing twice."""
@@ -130,7 +134,7 @@ def _asked(content: dict[str, Any], sent: Any, proposal: Proposal) -> Choice:
     if "chosen" not in sent:
         return proposals.default_choice(proposal)
     option = sent.get("option", type=int)
-    taken = [int(value) for value in sent.getlist("take") if value.isdecimal()]
+    taken = numbers_in(sent.getlist("take"))
     try:
         return proposals.settled(content, option, taken)
     except proposals.BadChoice:
@@ -140,7 +144,7 @@ def _asked(content: dict[str, Any], sent: Any, proposal: Proposal) -> Choice:
 def _chosen(content: dict[str, Any]) -> Choice:
     """The choice on the form; a package that is not on offer counts as none and is asked about."""
     option = request.form.get("option", type=int)
-    taken = [int(value) for value in request.form.getlist("take") if value.isdecimal()]
+    taken = numbers_in(request.form.getlist("take"))
     try:
         return proposals.settled(content, option, taken)
     except proposals.BadChoice:
@@ -184,7 +188,8 @@ def _accepted(proposal: Proposal) -> Response:
 
 
 def _over(proposal: Proposal) -> Response:
-    return _answer("proposal/over.html", 410, firm_name=_firm().name, email=_firm().email, proposal=proposal)
+    last = proposal.expires_on if proposals.is_past(proposal.expires_on, _now(), _firm().time_zone) else None
+    return _answer("proposal/over.html", 410, firm_name=_firm().name, email=_firm().email, last=last)
 
 
 def _nothing() -> Response:

@@ -60,7 +60,7 @@ def index() -> Response:
         with_problems=url_for(".index", **(kept | {"show": "problems"})),
         file=url_for(".export", **_span(day_from, day_to)),
         only_problems=request.args.get("show") == "problems",
-        shortcuts=_shortcuts(today),
+        shortcuts=_shortcuts(today, (found.day_from, found.day_to)),
         pay_words=PAY_WORDS,
     )
 
@@ -107,7 +107,8 @@ def _day(typed: str) -> date | None:
     return found if found.year < 9000 else None
 
 
-def _shortcuts(today: date) -> list[tuple[str, str]]:
+def _shortcuts(today: date, here: tuple[date, date]) -> list[tuple[str, str, bool]]:
+    """Words, address, and whether these days are shown."""
     month_end = (today.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
     next_end = (month_end + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     spans = (
@@ -116,7 +117,7 @@ def _shortcuts(today: date) -> list[tuple[str, str]]:
         ("Rest of the month", today, month_end),
         ("Next month", month_end + timedelta(days=1), next_end),
     )
-    return [(words, url_for(".index", **_span(one, other))) for words, one, other in spans]
+    return [(words, url_for(".index", **_span(one, other)), (one, other) == here) for words, one, other in spans]
 
 
 def _span(day_from: date, day_to: date) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from portal.config import Settings
 from portal.db import db, reading
 from portal.domain.people import Role
 from portal.integrity import DatabaseDamaged
+from portal.web import kept_form
 from portal.web.guard import NotAllowed
 from portal.web.render import is_fragment
 
@@ -191,7 +192,7 @@ def _not_allowed(problem: NotAllowed) -> Response:
 
 
 def _form_expired(_problem: CSRFError) -> Response:
-    return problem_page(
+    return kept_form.page(403) or problem_page(
         403,
         "This form has run out",
         "It was opened before you last signed in or out, or it did not come from the portal. Nothing was changed. "

@@ -238,3 +238,24 @@ def test_a_day_early_the_number_of_troubled_invoices_is_put_down_and_mended_ones
     clock.shift(timedelta(hours=1))
     assert billing.look_ahead(now()) == 0
     assert rehearsal.expected_problems(TODAY + timedelta(days=1)) == 0
+
+
+def test_an_option_the_ledger_has_archived_is_told_before_it_refuses_the_invoice(books: Connection) -> None:
+    """CL-32."""
+    service = serve()
+    link = make_link(service.client, books, choices={"office": "auckland"})
+    office = {"remote_id": "office", "name": "Office", "options": [{"remote_id": "auckland", "name": "Auckland"}]}
+    books.reference = {"choices": [office], "read_at": "2026-11-03T00:00:00+00:00"}
+    db.session.flush()
+    assert texts(of()) == []
+    books.reference = books.reference | {"choices": [office | {"options": []}]}
+    db.session.flush()
+    (told,) = of().problems
+    assert told[0].text == (
+        "Acme carries an option of Office that is archived in Books or no longer there. "
+        "Choose another on the client’s Apps tab."
+    )
+    assert (told[0].where, told[0].id) == ("client", service.client_id)
+    link.choices = {}
+    db.session.flush()
+    assert texts(of()) == []

@@ -68,8 +68,8 @@ LAYERS = {
     ),
     "shells": Layer(
         tuple(sorted(SHELLS)),
-        ("portal.domain", "portal.integrations", "portal.adapters.http", "portal.db", "jobs.queue", *CONTRACTS,
-         *sorted(SHELLS)),
+        ("portal.domain", "portal.integrations", "portal.adapters.http", "portal.db", "jobs.queue",
+         "portal.invoice_pdf", *CONTRACTS, *sorted(SHELLS)),
         never=("flask.request", "flask.session", "flask_login", "requests", "apscheduler", "wtforms", "flask_wtf"),
         advice="A shell is called by screens, jobs and commands alike: it knows no request and no vendor by name.",
     ),
@@ -90,7 +90,7 @@ LAYERS = {
     "sandbox": Layer(
         ("portal.sandbox",),
         ("portal.sandbox",),
-        frozenset({"flask", "werkzeug", "jinja2", "markupsafe", "cryptography"}),
+        frozenset({"flask", "werkzeug", "jinja2", "markupsafe", "cryptography", "aiosmtpd"}),
         advice="The sandbox stands in for strangers: it may know nothing of the portal. Copy the few lines it needs.",
     ),
     "commands": Layer(

@@ -59,7 +59,11 @@ def test_acts_are_nouns(app: Flask) -> None:
 
 
 # Routes that take what no form of ours sent, and what they check instead.
-NO_FORM_OF_OURS = {"portal.web.hooks.receive": "the vendor's signature over the body"}
+NO_FORM_OF_OURS = {
+    "portal.web.hooks.receive": "the vendor's signature over the body",
+    "portal.web.proposal.choose": "the link's own secret; a client's phone may keep no cookies",
+    "portal.web.proposal.accept": "the link's own secret; a client's phone may keep no cookies",
+}
 
 
 def test_no_other_route_is_exempt_from_the_forgery_check(app: Flask) -> None:

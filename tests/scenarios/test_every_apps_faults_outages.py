@@ -17,9 +17,9 @@ from portal.domain.apps import ClientLink, Outcome, OutgoingClient, OutgoingStat
 from portal.sync import create_there, recover, send, work
 from tests import cast
 from tests.adapters.raw_server import saying
-from tests.wire.test_transport import own_certificate
 from tests.scenarios.apps import EACH
 from tests.scenarios.conftest import PRIYA, Flying, World
+from tests.wire.test_transport import own_certificate
 
 MakeWorld = Callable[..., AbstractContextManager[World]]
 NAMES = ["Kauri Ltd", "Rimu Ltd", "Totara Ltd"]

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import schedule
+from portal.domain import library, schedule
 from portal.domain.invoices import Invoice
-from portal.domain.library import CadenceUnit
+from portal.domain.library import CadenceUnit, PriceType
 from portal.domain.schedule import BillingItem, Cadence, ClientService, ItemState
 from tests.cast import COMMAND, make_client, now
 from tests.cast_invoices import TODAY, make_item, make_tax_rate
@@ -108,10 +108,10 @@ def test_manual_items_go_onto_a_date_and_never_onto_one_gone_by(browser: Any, ac
 def test_a_group_is_billed_by_hand_or_later(browser: Any, acme: int) -> None:
     browser.signed_in_as("member")
     after = of_tab(browser, acme).submit("Bill by hand")
-    assert after.said == "Bookkeeping will be billed when somebody says so."
+    assert after.said.startswith("Bookkeeping will be billed when somebody says so.")
     delaying = after.click("Delay")
     later = delaying.submit("Delay", on="2027-01-15")
-    assert later.said.startswith("Bookkeeping will be billed on that day")
+    assert later.said.startswith("Bookkeeping will be billed on 15 Jan 2027")
 
 
 def test_an_item_is_changed_and_two_people_do_not_overwrite_each_other(browser: Any, acme: int, story: Any) -> None:
@@ -120,9 +120,12 @@ def test_an_item_is_changed_and_two_people_do_not_overwrite_each_other(browser: 
     form = browser.get(f"/clients/{acme}/billing/items/i1")
     assert form.submit("Save", price="900", notes="agreed with Tama").said == "Annual accounts: price, notes changed."
     late = form.submit("Save", price="1")
-    assert "changed by somebody else" in late.said
+    assert late.status == 409
+    assert "Price before tax 900 Notes agreed with Tama Save puts yours in its place." in late.text
+    assert late.find("//input[@name='price']").get("value") == "1"
     with story():
         assert db.session.get_one(BillingItem, 1).price == Decimal(900)
+    assert late.submit("Save").said == "Annual accounts: price, notes changed."
 
 
 def test_one_period_is_changed_without_the_others(browser: Any, acme: int, story: Any) -> None:
@@ -155,7 +158,7 @@ def test_a_service_is_paused_goes_on_and_ends_and_the_end_is_taken_back(browser:
     paused = of_tab(browser, acme).submit("Pause")
     assert "Paused" in paused.text
     assert paused.submit("Go on").said == "Billing of Bookkeeping goes on."
-    ended = of_tab(browser, acme).submit("End it")
+    ended = of_tab(browser, acme).submit("End service")
     assert "Bookkeeping has ended." in ended.said
     assert ended.submit("Undo").said.startswith("Bookkeeping goes on")
     with story():
@@ -204,3 +207,108 @@ def test_what_belongs_to_another_client_is_not_found(browser: Any, acme: int, st
     assert browser.get(f"/clients/{other}/services/1").status == 404
     assert browser.post(f"/clients/{other}/services/1/end").status == 404
     assert browser.post(f"/clients/{other}/billing/items/i1/cancellation").status == 404
+
+
+def test_days_and_ways_of_billing_are_taken_back(browser: Any, acme: int, story: Any) -> None:
+    browser.signed_in_as("member")
+    key = of_tab(browser, acme).all("//input[@name='key']")[0].get("value")
+    planning = browser.get(f"/clients/{acme}/billing/plan", query={"key": key})
+    assert planning.submit("Schedule", on="2026-12-24").submit("Undo").said == "It is billed as before."
+    by_hand = of_tab(browser, acme).submit("Bill by hand")
+    assert by_hand.submit("Undo").said == "It is billed as before."
+    with story():
+        found = db.session.scalars(select(BillingItem).order_by(BillingItem.id))
+        held = [(item.name, item.due_on, item.is_automatic) for item in found]
+    assert held == [
+        ("Annual accounts", TODAY - timedelta(days=1), False),
+        ("Advice", None, False),
+        ("Bookkeeping", date(2026, 11, 30), True),
+    ]
+
+
+def test_what_somebody_touched_since_is_not_taken_back(browser: Any, acme: int, story: Any) -> None:
+    browser.signed_in_as("member")
+    after = browser.get(f"/clients/{acme}/billing/plan", query={"key": "i1"}).submit("Schedule", on="2026-12-24")
+    browser.get(f"/clients/{acme}/billing/items/i1").submit("Save", due_on="2026-12-28")
+    assert after.submit("Undo").said == "Annual accounts was changed meanwhile, so nothing was taken back."
+    with story():
+        assert db.session.get_one(BillingItem, 1).due_on == date(2026, 12, 28)
+
+
+def test_a_pause_is_taken_back_at_once(browser: Any, acme: int, story: Any) -> None:
+    browser.signed_in_as("member")
+    page = of_tab(browser, acme).submit("Pause")
+    assert page.submit("Undo").said == "Billing of Bookkeeping goes on."
+    with story():
+        assert db.session.scalars(select(ClientService)).one().next_on == date(2026, 11, 30)
+
+
+def test_a_day_has_to_be_chosen(browser: Any, acme: int) -> None:
+    browser.signed_in_as("member")
+    page = browser.get(f"/clients/{acme}/billing/plan", query={"key": "i1"}).submit("Schedule", on="")
+    assert page.errors() == {"on": "Choose a day."}
+
+
+def test_an_invoice_is_made_of_several_lines_one_after_the_other(browser: Any, acme: int, story: Any) -> None:
+    """BS-10, without ticking them together afterwards."""
+    browser.signed_in_as("member")
+    page = browser.get(f"/clients/{acme}/billing/new-item")
+    page = page.submit("Add another line", name="Company search", price="40")
+    assert "On this invoice so far Company search $40.00" in page.text
+    page = page.submit("Next", name="Courier", price="15")
+    assert page.h1 == "Invoice Acme Corp now"
+    after = page.submit("Next: review").submit("Issue invoice")
+    assert after.said == "Invoice INV-0001 is issued."
+    with story():
+        (invoice,) = db.session.scalars(select(Invoice))
+        assert [line.name for line in invoice.lines] == ["Company search", "Courier"]
+
+
+def test_every_service_that_has_a_price_can_be_begun_with_however_many_there_are(
+    browser: Any, acme: int, story: Any
+) -> None:
+    with story():
+        for n in range(120):
+            library.create_service(f"Service {n:03}", by=COMMAND, now=now(), price=Decimal(n + 1))
+        library.create_service("Questions", by=COMMAND, now=now(), price_type=PriceType.INCLUDED)
+    browser.signed_in_as("member")
+    page = browser.get(f"/clients/{acme}/billing/new-item")
+    names = [one.text_content() for one in page.all("//select[@name='service']/option")]
+    assert names == ["Nothing from the library", *(f"Service {n:03}" for n in range(120))]
+
+
+def test_the_tab_says_what_each_service_costs_when_it_is_next_billed_and_where_it_comes_from(
+    browser: Any, acme: int
+) -> None:
+    page = of_tab(browser.signed_in_as("member"), acme)
+    row = page.find("//section[@aria-labelledby='services']//tbody/tr")
+    assert " ".join(row.text_content().split()).startswith(
+        "Bookkeeping every month 30 Nov 2026 added here $300.00 Change"
+    )
+    assert page.links()["New proposal"] == f"/proposals/new?client={acme}"
+
+
+def test_what_somebody_changed_during_the_review_is_checked_anew_and_nothing_typed_is_lost(
+    browser: Any, acme: int, story: Any
+) -> None:
+    browser.signed_in_as("member")
+    checking = browser.get(f"/clients/{acme}/billing/invoice", query={"key": "i1"})
+    review = checking.submit("Next: review", **{"i1-price": "1100", "memo": "As agreed."})
+    browser.get(f"/clients/{acme}/billing/items/i1").submit("Save", price="900")
+    page = review.submit("Issue invoice")
+    assert page.status == 409
+    assert "Nothing was invoiced; what you typed is still here." in page.text
+    assert page.errors()["i1-price"] == "Now planned: $900.00."
+    assert page.find("//input[@name='memo']").get("value") == "As agreed."
+    after = page.submit("Next: review").submit("Issue invoice")
+    assert after.said == "Invoice INV-0001 is issued."
+    with story():
+        assert db.session.scalars(select(Invoice)).one().lines[0].price == Decimal(1100)
+
+
+def test_what_no_ledger_can_hold_is_said_in_the_review_and_cannot_be_issued(browser: Any, acme: int) -> None:
+    browser.signed_in_as("member")
+    checking = browser.get(f"/clients/{acme}/billing/invoice", query={"key": "i1"})
+    review = checking.submit("Next: review", **{"i1-price": "1000000000000", "i1-quantity": "1000000000000"})
+    assert "It comes to more than any ledger can hold. Change quantity or price." in review.text
+    assert "Issue invoice" not in review.buttons()

@@ -79,9 +79,14 @@ def test_two_admins_at_once_do_not_overwrite_each_other(story, sign_in_as) -> No
     old = browser.get(f"/library/services/{service_id}")
     browser.get(f"/library/services/{service_id}").submit("Save", price="1300")
     page = old.submit("Save", price="1400")
-    assert "yours was not saved" in page.said
+    assert page.status == 409
+    assert "Price before tax 1300 Save puts yours in its place." in page.text
+    assert page.find("//input[@name='price']").get("value") == "1400"
     with story():
         assert the_service().price == Decimal(1300)
+    page.submit("Save")
+    with story():
+        assert the_service().price == Decimal(1400)
 
 
 def test_a_service_is_taken_out_and_put_back(story, sign_in_as) -> None:
@@ -107,7 +112,7 @@ def test_services_are_found_by_a_part_of_their_name_and_come_in_pages(story, sig
     assert browser.get("/library?after=zz~x").status == 200
 
 
-def test_a_tax_rate_is_added_once_and_retired_for_good(story, sign_in_as) -> None:
+def test_a_tax_rate_is_added_once_and_retired(story, sign_in_as) -> None:
     """XE-09."""
     with story():
         person()
@@ -115,10 +120,10 @@ def test_a_tax_rate_is_added_once_and_retired_for_good(story, sign_in_as) -> Non
     assert page.said.startswith("GST 15 % is added.")
     page = page.submit("Add rate", name="GST 15 %", percent="12.5")
     assert page.errors() == {"name": "There is a rate of this name already. A name always means the same rate."}
-    page = page.submit("Retire it")
+    page = page.submit("Retire")
     assert "can be chosen no more" in page.said
     page = page.submit("Add rate", name="GST 15 %", percent="15")
-    assert "already, retired" in page.errors()["name"]
+    assert "There is a retired rate of this name." in page.errors()["name"]
     page = page.submit("Add rate", name="Odd", percent="101")
     assert "percent" in page.errors()
 
@@ -177,3 +182,37 @@ def test_what_is_no_such_file_is_told_in_words(story, sign_in_as) -> None:
         page = browser.post("/library/imports", file=(io.BytesIO(content), "x.csv"))
         assert page.status == 422
         assert "The first line has to name the columns" in page.text
+
+
+def test_a_rate_retired_by_mistake_is_back_as_the_one_it_was(story, sign_in_as) -> None:
+    with story():
+        library.add_tax_rate("GST 15 %", Decimal(15), by=COMMAND, now=now())
+    page = sign_in_as().get("/library/taxes").submit("Retire")
+    assert "New services start without a tax rate until you choose another." in page.said
+    assert page.submit("Undo").said == "GST 15 % can be chosen again."
+    with story():
+        rate = library.default_tax_rate()
+        assert rate is not None and rate.name == "GST 15 %"
+    page = page.browser.get("/library/taxes").submit("Retire")
+    assert page.browser.get("/library/taxes").submit("Put back").said == "GST 15 % can be chosen again."
+
+
+def test_a_forgotten_price_is_asked_for_and_not_taken_for_nothing(story, sign_in_as) -> None:
+    form = sign_in_as().get("/library/new")
+    assert form.submit("Save", name="Tax return").errors() == {"price": "Type the price; 0 is a price too."}
+    assert form.submit("Save", name="Tax return", price="0").said == "Tax return is in the library."
+    included = form.browser.get("/library/new").submit("Save", name="Questions", price="", price_type="included")
+    assert included.said == "Questions is in the library."
+
+
+def test_no_two_services_of_the_library_have_one_name(story, sign_in_as) -> None:
+    """A file knows a service by its name."""
+    with story():
+        make_service()
+        library.create_service("Payroll", by=COMMAND, now=now(), price=Decimal(18))
+    browser = sign_in_as()
+    told = {"name": "There is a service of this name in the library already."}
+    assert browser.get("/library/new").submit("Save", name="Payroll", price="1").errors() == told
+    page = browser.get("/library").click("Annual accounts")
+    assert page.submit("Save", name="Payroll").errors() == told
+    assert page.submit("Save", name="Annual accounts", price="1250").said.startswith("Saved.")

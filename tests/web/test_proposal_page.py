@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from portal.db import db
-from portal.domain import guesses, library, proposals
+from portal.domain import guesses, library, people, proposals
 from portal.domain.invoices import Invoice
 from portal.domain.library import BillingType
 from portal.domain.proposals import Proposal, ProposalState
@@ -230,15 +230,6 @@ def test_the_first_look_is_put_on_record_but_not_the_firms_own(story, browser, s
         assert proposals.get(proposal_id).first_seen_at == now()
 
 
-def test_a_form_from_another_site_accepts_nothing(story, app) -> None:
-    with story():
-        proposal_id, link = put_out()
-    client = app.test_client()
-    assert client.post(f"{link}/acceptance", data={"name": "Aroha", "agreed": "yes"}).status_code == 403
-    with story():
-        assert proposals.get(proposal_id).state == ProposalState.AWAITING
-
-
 def test_the_page_can_be_accepted_over_tls_although_it_tells_no_referrer(story, app, make_app) -> None:
     """The page's own policy keeps browsers from sending a referrer; the origin check stands in for it."""
     with story():
@@ -276,3 +267,54 @@ def test_an_acceptance_is_complete_although_the_firm_is_in_another_zone(story, b
         held: Proposal | None = proposals.get(proposal_id)
         assert held is not None
         assert [one.issued_on for one in proposals.outcome(held).invoices] == [date(2026, 11, 3)]
+
+
+def test_a_phone_that_keeps_no_cookies_can_accept(story, browser) -> None:
+    with story():
+        proposal_id, link = put_out()
+        add_choices(proposal_id)
+    page = browser.get(link)
+    browser.client = browser.app.test_client()
+    page = page.submit("Show the total for my choice", option="2")
+    browser.client = browser.app.test_client()
+    page = page.submit("Accept proposal", name="Aroha Ngata", agreed="yes")
+    assert page.h1 == "Thank you, Aroha Ngata"
+
+
+def test_a_form_from_another_site_accepts_nothing(story, browser) -> None:
+    with story():
+        proposal_id, link = put_out()
+    page = browser.get(link)
+    shown = page.find("//input[@name='shown']").get("value")
+    fields = {"shown": shown, "name": "Mallory", "agreed": "yes"}
+    for told in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
+        assert browser.post(f"{link}/acceptance", headers=told, **fields).status == 403
+    with story():
+        held = proposals.get(proposal_id)
+        assert held is not None
+        assert held.state == ProposalState.AWAITING
+
+
+def test_a_proposal_of_an_archived_client_does_not_say_it_was_open_until_a_day_to_come(story, browser) -> None:
+    with story():
+        proposal_id, link = put_out()
+        held = proposals.get(proposal_id)
+        assert held is not None
+        held.client.archived_at = now()
+    page = browser.get(link)
+    assert page.status == 410
+    assert page.h1 == "This proposal is no longer open"
+    assert "It was open until" not in page.text
+
+
+def test_the_last_day_ends_in_the_zone_the_firm_has_now(story, browser, clock) -> None:
+    """The firm moves from Auckland to Los Angeles while a link is out: it is open until the day is over there."""
+    with story():
+        _, link = put_out(expires_on=date(2026, 11, 4))
+    clock.move_to(datetime(2026, 11, 4, 12, tzinfo=UTC))  # 5 November in Auckland, 4 November in Los Angeles
+    assert browser.get(link).status == 410
+    with story() as session:
+        session.scalars(select(people.Firm)).one().time_zone = "America/Los_Angeles"
+    page = browser.get(link)
+    assert "Open for acceptance until 4 Nov 2026." in page.text
+    assert page.submit("Accept proposal", name="Aroha Ngata", agreed="yes").h1 == "Thank you, Aroha Ngata"

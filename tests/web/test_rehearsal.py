@@ -114,3 +114,10 @@ def test_clients_with_overdue_manual_items_are_found_in_the_list(browser: Any, s
     names = [link.text_content() for link in found.all("//tbody//a[starts-with(@href, '/clients/')]")]
     assert names == ["Late Ltd"] and "Manual items overdue on 3 Nov 2026" in found.text
     assert "There is no such day" in browser.get("/clients", query={"overdue": "soon"}).text
+
+
+def test_the_days_that_are_shown_are_marked_among_the_shortcuts(browser: Any, story: Any) -> None:
+    page = browser.signed_in_as("member").get("/rehearsal")
+    marked = [one.text_content() for one in page.all("//a[@aria-current='true']")]
+    assert marked == ["Tomorrow"]
+    assert page.click("Next month").all("//a[@aria-current='true']")[0].text_content() == "Next month"

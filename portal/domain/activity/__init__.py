@@ -6,6 +6,7 @@ kept as they were at the time, so history survives renames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -131,14 +132,19 @@ def field_names(changes: list[dict[str, Any]]) -> str:
     return ", ".join(labels[:2]) + f" and {len(labels) - 2} more"
 
 
-def parts(activity: Activity) -> list[tuple[str, bool]]:
-    """The sentence in pieces, each with whether it is to be set in bold."""
+# Facts that hold amounts, as `money.said` writes them: whoever shows a line writes them in the reader's formats.
+WITH_AMOUNTS = ("amount", "left", "how", "reason")
+
+
+def parts(activity: Activity, amounts: Callable[[str], str] = str) -> list[tuple[str, bool]]:
+    """The sentence in pieces, each with whether it is to be set in bold. `amounts` writes those in a text anew."""
     pieces: list[tuple[str, bool]] = []
     for literal, name, _spec, _conversion in Formatter().parse(SENTENCES[Verb(activity.verb)]):
         if literal:
             pieces.append((literal, False))
         if name:
-            pieces.append((str(activity.facts.get(name, "?")), True))
+            held = str(activity.facts.get(name, "?"))
+            pieces.append((amounts(held) if name in WITH_AMOUNTS else held, True))
     return pieces
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from portal.domain.text import ANY_NAME, NameRules
+
 
 @dataclass(frozen=True)
 class LedgerWays:
@@ -45,6 +47,7 @@ class Ways:
     creates: bool = True
     finds: bool = True  # the app can be asked for records of a name
     batch: int = 1  # records one call can change or create
+    name_rules: NameRules = ANY_NAME  # what it would refuse as a client's name
     lists_everything: bool = True  # a record missing from a full list is gone
     sync_every: timedelta | None = None  # None: once a night
     ledger: LedgerWays | None = None  # None: it holds no invoices

@@ -29,6 +29,7 @@ from portal.domain.library.models import (
 from portal.domain.library.taxes import (
     RateTaken,
     add_tax_rate,
+    bring_back,
     default_tax_rate,
     make_default,
     retire,
@@ -38,7 +39,7 @@ from portal.domain.library.taxes import (
 
 __all__ = [
     "PAGE", "BadService", "BillingType", "CadenceUnit", "PriceType", "RateTaken", "Service", "ServiceFacts",
-    "StaleService", "TaxRate", "add_tax_rate", "archive_service", "check_price", "create_service", "default_tax_rate",
-    "edit_service", "every_service", "get_service", "has_services", "make_default", "retire", "services",
-    "services_named", "tax_rate", "tax_rates", "unarchive_service",
+    "StaleService", "TaxRate", "add_tax_rate", "archive_service", "bring_back", "check_price", "create_service",
+    "default_tax_rate", "edit_service", "every_service", "get_service", "has_services", "make_default", "retire",
+    "services", "services_named", "tax_rate", "tax_rates", "unarchive_service",
 ]  # fmt: skip

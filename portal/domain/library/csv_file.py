@@ -1,6 +1,7 @@
 """The library as a CSV file, out and in again: what a file would do is told first, then done as a whole or not at all.
 
 A service is known by its exact name: one of that name is changed, any other is new. Nothing is taken out by a file.
+Where a practice app is connected, the last columns name the template and category of a service's jobs (XP-16).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from portal.domain import connections, job_choices
 from portal.domain.activity import Actor
 from portal.domain.csv_cells import plain_cell, safe_cell
 from portal.domain.library.entries import BadService, check_price, create_service, edit_service, services_named
@@ -32,6 +34,26 @@ MOST_ROWS = 1000
 LONGEST = {"name": 200, "unit": 40, "description": 5000}
 
 
+@dataclass(frozen=True)
+class JobColumn:
+    """What jobs of one account are made of: a template or a category. `names`: by their id."""
+
+    connection_id: int
+    app: str
+    what: str
+    names: Mapping[str, str]
+
+    def written(self, service: Service) -> str:
+        return self.names.get(service.jobs.get(str(self.connection_id), {}).get(self.what, ""), "")
+
+    def read(self, cell: str) -> str:
+        """The id of what a cell names; empty: as the proposal says. Raises ValueError."""
+        found = [remote_id for remote_id, name in self.names.items() if name == cell]
+        if cell and not found:
+            raise ValueError(f"{self.app} has no job {self.what} “{cell}”; it has to be written as it is there")
+        return found[0] if found else ""
+
+
 class BadFile(ValueError):
     """This is no such file; the text says why."""
 
@@ -45,6 +67,7 @@ class Planned:
     values: dict[str, Any] = field(default_factory=dict)
     service: Service | None = None
     problem: str = ""
+    jobs: dict[tuple[str, str], str] = field(default_factory=dict)  # (connection id, template or category) -> its id
 
     @property
     def changes(self) -> bool:
@@ -53,12 +76,31 @@ class Planned:
         return held is None or any(getattr(held, name) != value for name, value in self.values.items())
 
 
+def job_columns() -> dict[str, JobColumn]:
+    """The last columns, by their titles; the account is named where there are several."""
+    accounts = job_choices.offering()
+    made = {}
+    for one in accounts:
+        app = connections.label(one)
+        for what, kind in job_choices.KINDS.items():
+            title = f"Job {what} ({app})" if len(accounts) > 1 else f"Job {what}"
+            made[title] = JobColumn(one.id, app, what, dict(job_choices.job_choices(one.id, kind)))
+    return made
+
+
+def titles() -> list[str]:
+    """Of all columns, in order."""
+    return [*COLUMNS, *job_columns()]
+
+
 def as_rows(found: Iterable[Service]) -> Iterator[list[str]]:
     """The header, then a row for each service."""
-    yield list(COLUMNS)
+    jobs = job_columns()
+    yield [*COLUMNS, *jobs]
     for one in found:
         values = [getattr(one, name) for name in COLUMNS.values() if name != "tax_rate_id"]
         values.insert(list(COLUMNS).index("Tax rate"), one.tax_rate.name if one.tax_rate else "")
+        values += [column.written(one) for column in jobs.values()]
         yield [safe_cell(_written(value)) for value in values]
 
 
@@ -69,11 +111,12 @@ def plan(text: str) -> list[Planned]:
     except csv.Error as problem:
         raise BadFile("This is not a CSV file that can be read.") from problem
     if not rows or "Name" not in (header := [cell.strip() for cell in rows[0]]):
-        raise BadFile(f"The first line has to name the columns: {', '.join(COLUMNS)}. Only Name is needed.")
+        raise BadFile(f"The first line has to name the columns: {', '.join(titles())}. Only Name is needed.")
     if len(rows) > MOST_ROWS + 1:
         raise BadFile(f"A file may have {MOST_ROWS} services at most.")
     rates = {rate.name: rate.id for rate in tax_rates()}
-    found = [_planned(number, header, row, rates) for number, row in enumerate(rows[1:], start=2) if any(row)]
+    jobs = job_columns()
+    found = [_planned(number, header, row, rates, jobs) for number, row in enumerate(rows[1:], start=2) if any(row)]
     held, seen = services_named(one.name for one in found), set[str]()
     for one in found:
         one.service = held.get(one.name)
@@ -81,7 +124,7 @@ def plan(text: str) -> list[Planned]:
             one.problem = "This name stands in the file twice."
         seen.add(one.name)
         if not one.problem:
-            _complete(one)
+            _complete(one, jobs)
     return found
 
 
@@ -97,8 +140,14 @@ def apply(found: Iterable[Planned], *, by: Actor, now: datetime) -> tuple[int, i
     return made, changed
 
 
-def _complete(one: Planned) -> None:
+def _complete(one: Planned, columns: Mapping[str, JobColumn]) -> None:
     """Fill up what a new service needs, and say what does not go together."""
+    if one.jobs:
+        held = one.service.jobs if one.service else {}
+        said = {(str(column.connection_id), column.what): column.names for column in columns.values()}
+        # What is no longer there cannot be written, so an empty cell does not take it away.
+        told = {at: to for at, to in one.jobs.items() if to or held.get(at[0], {}).get(at[1], "") in said[at]}
+        one.values["jobs"] = _with_jobs(held, told)
     if one.service is None:
         default = default_tax_rate()
         one.values.setdefault("tax_rate_id", default.id if default else None)
@@ -112,7 +161,18 @@ def _complete(one: Planned) -> None:
         one.problem = str(problem)
 
 
-def _planned(number: int, header: list[str], row: list[str], rates: dict[str, int]) -> Planned:
+def _with_jobs(held: Mapping[str, Mapping[str, str]], told: Mapping[tuple[str, str], str]) -> dict[str, dict[str, str]]:
+    """What a service says of its jobs, with what the file says of them."""
+    made = {connection: dict(settings) for connection, settings in held.items()}
+    for (connection, what), remote_id in told.items():
+        made.setdefault(connection, {})[what] = remote_id
+    kept = {one: {what: said for what, said in settings.items() if said} for one, settings in made.items()}
+    return {connection: settings for connection, settings in kept.items() if settings}
+
+
+def _planned(
+    number: int, header: list[str], row: list[str], rates: dict[str, int], jobs: Mapping[str, JobColumn]
+) -> Planned:
     cells = dict(zip(header, map(plain_cell, row), strict=False))  # lines may be short
     one = Planned(number, cells.get("Name", "").strip())
     if not one.name:
@@ -126,6 +186,13 @@ def _planned(number: int, header: list[str], row: list[str], rates: dict[str, in
         except ValueError as problem:
             one.problem = f"{title}: {problem}"
             break
+    for title, column in jobs.items():
+        if title not in cells or one.problem:
+            continue
+        try:
+            one.jobs[str(column.connection_id), column.what] = column.read(cells[title].strip())
+        except ValueError as problem:
+            one.problem = f"{title}: {problem}"
     one.name = one.values.get("name", one.name)
     return one
 

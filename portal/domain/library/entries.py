@@ -20,7 +20,7 @@ from portal.domain.text import fold, sort_key
 FIELDS = {
     "name": "Name", "description": "Description", "price_type": "Kind of price", "price": "Price",
     "price_to": "Upper price", "unit": "Unit", "tax_rate_id": "Tax rate", "billing_type": "Billing", "every": "Every",
-    "cadence": "Cadence", "deposit": "Deposit", "templates": "Job templates",
+    "cadence": "Cadence", "deposit": "Deposit", "jobs": "Job settings",
 }  # fmt: skip
 PAGE = 100
 
@@ -172,4 +172,9 @@ def check_price(values: Mapping[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
+    """As a log keeps it; settings of jobs in words, because ids tell nobody anything."""
+    from portal.domain import job_choices  # it imports this package
+
+    if isinstance(value, dict):
+        return job_choices.words(value)
     return str(value) if isinstance(value, Decimal) else value

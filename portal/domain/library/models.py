@@ -56,7 +56,8 @@ class Service(db.Model):
     """An entry of the service library. Prices are without tax; proposals copy what they need and keep it.
 
     `price_to` is the upper end of a range. `deposit` is the part billed at once, None: half of the price (BS-01).
-    `every` cadence units pass between two bills of a recurring service. `templates`: connection id -> job templates.
+    `every` cadence units pass between two bills of a recurring service. `jobs`: connection id -> template and category
+    of its jobs there (XP-16).
     """
 
     __table_args__ = (Index("ix_service_name", "name_key", "id"),)
@@ -74,7 +75,7 @@ class Service(db.Model):
     every: Mapped[int] = mapped_column(default=1)
     cadence: Mapped[CadenceUnit] = mapped_column(default=CadenceUnit.MONTH)
     deposit: Mapped[Decimal | None] = mapped_column(ExactDecimal)
-    templates: Mapped[dict[str, list[str]]] = mapped_column(JsonValue, default=dict)
+    jobs: Mapped[dict[str, dict[str, str]]] = mapped_column(JsonValue, default=dict)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -97,4 +98,4 @@ class ServiceFacts(db.Model):
     discount: Mapped[Decimal] = mapped_column(ExactDecimal, default=Decimal(0))
     discount_is_percent: Mapped[bool] = mapped_column(default=False)  # else an amount off the whole line
     tax_rate_id: Mapped[int | None] = mapped_column(ForeignKey("tax_rate.id"))
-    facts: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)  # job templates and the like
+    facts: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)  # what its jobs are made of, and the like

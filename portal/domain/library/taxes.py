@@ -65,6 +65,15 @@ def retire(rate: TaxRate, *, by: Actor, now: datetime) -> bool:
     return True
 
 
+def bring_back(rate: TaxRate, *, by: Actor, now: datetime) -> bool:
+    """It can be chosen again, with what is mapped to it. False when it was not retired."""
+    if rate.retired_at is None:
+        return False
+    rate.retired_at = None
+    activity.record(Verb.TAX_RATE_BACK, by=by, now=now, rate=rate.name)
+    return True
+
+
 def tax_rate(rate_id: int) -> TaxRate | None:
     return db.session.get(TaxRate, rate_id)
 

@@ -33,6 +33,7 @@ class FirmInShort(NamedTuple):
     name: str
     time_zone: str
     locale: str
+    currency: str
 
 
 class StaleSettings(Exception):

@@ -27,6 +27,7 @@ from portal.domain.proposals.content import (
     default_choice,
     digest_of,
     is_taken,
+    mark_of,
     settled,
     taken_lines,
 )
@@ -46,10 +47,11 @@ from portal.domain.proposals.drafting import (
     label,
     line_of,
     move_line,
+    put_back,
     remove_line,
 )
-from portal.domain.proposals.figures import LineFigure, Part, When, figure, parts, shortest
-from portal.domain.proposals.listing import Outcome, clients_called, has_proposals, listing, outcome
+from portal.domain.proposals.figures import LineFigure, Part, When, figure, parts, worth
+from portal.domain.proposals.listing import Outcome, clients_called, has_proposals, latest_terms, listing, outcome
 from portal.domain.proposals.offering import (
     NotReady,
     behind,
@@ -58,6 +60,7 @@ from portal.domain.proposals.offering import (
     follow_last_day,
     give_link,
     is_over,
+    is_past,
     mark_lost,
     new_link,
     note_seen,
@@ -70,7 +73,8 @@ __all__ = [
     "Frozen", "Grouping", "LineFigure", "NotReady", "Outcome", "Part", "Proposal", "ProposalLine", "ProposalState",
     "Signer", "StaleProposal", "Starts", "TooLate", "When", "accept", "add_line", "behind", "changeable",
     "clients_called", "content_of", "default_choice", "digest_of", "draft", "due_to_expire", "duplicate", "edit",
-    "edit_line", "expire", "figure", "follow_last_day", "get", "give_link", "has_proposals", "is_over", "is_taken",
-    "label", "line_of", "listing", "mark_lost", "move_line", "new_link", "note_seen", "outcome", "parts", "put_out",
-    "remove_line", "revoke", "settled", "shortest", "shown_as_accepted", "taken_lines", "the_client_as",
+    "edit_line", "expire", "figure", "follow_last_day", "get", "give_link", "has_proposals", "is_over", "is_past",
+    "is_taken", "label", "latest_terms", "line_of", "listing", "mark_lost", "mark_of", "move_line", "new_link",
+    "note_seen", "outcome", "parts", "put_back", "put_out", "remove_line", "revoke", "settled", "shown_as_accepted",
+    "taken_lines", "the_client_as", "worth",
 ]  # fmt: skip

@@ -167,15 +167,18 @@ def _invoice_at_once(proposal: Proposal, *, by: Actor, now: datetime) -> list[In
 
     Whatever else the client has due today is the schedule's own work, and cannot stand in the way of an acceptance.
     """
-    from portal.domain import invoices  # it imports this package
+    from portal.domain import invoices, mail  # they import this package
 
     today = schedule.today(now)
     due = schedule.due_items(proposal.client, today, by=by, now=now)
     mine = [item for item in due if item.proposal_id == proposal.id]
-    return [
+    made = [
         invoices.issue(proposal.client, group.items, on=today, by=by, now=now, is_automatic=True)
         for group in billing.group(mine)
     ]
+    for invoice in made:
+        mail.invoice_raised(invoice, by=by, now=now)
+    return made
 
 
 def _into_apps(client: clients.Client, *, by: Actor, now: datetime) -> list[OutgoingClient]:

@@ -83,6 +83,11 @@ def digest_of(content: Content, choice: Choice) -> str:
     return hashlib.sha256(written.encode()).hexdigest()
 
 
+def mark_of(line: ProposalLine) -> str:
+    """Equal exactly while the line offers the same: by it a form knows whether somebody else changed it meanwhile."""
+    return hashlib.sha256(json.dumps(_line(line), sort_keys=True).encode()).hexdigest()[:16]
+
+
 def text_of(value: Decimal) -> str:
     """An exact decimal as text, without zeros nobody needs: '15', '12.5'."""
     plain = format(value.normalize(), "f")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,12 +12,13 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal.db import db
 from portal.domain import activity, library, money
-from portal.domain.activity import Actor, Verb
+from portal.domain.activity import Activity, Actor, Verb
 from portal.domain.clients import Client
-from portal.domain.library.models import BillingType, Service
-from portal.domain.proposals.content import content_of
+from portal.domain.library.models import BillingType, CadenceUnit, PriceType, Service
+from portal.domain.proposals import job_settings
+from portal.domain.proposals.content import content_of, mark_of
 from portal.domain.proposals.figures import figure
-from portal.domain.proposals.models import Proposal, ProposalLine, ProposalState
+from portal.domain.proposals.models import Proposal, ProposalLine, ProposalState, Starts
 
 OPEN_FOR = timedelta(days=30)  # unless somebody says another last day
 MOST_LINES = 100
@@ -94,7 +95,8 @@ def edit(
         _check_field(field)
         old = getattr(proposal, field)
         if old != value:
-            changes.append({"field": field, "label": FIELDS[field], "old": _plain(old), "new": _plain(value)})
+            told = {"old": _told(field, old), "new": _told(field, value)}
+            changes.append({"field": field, "label": FIELDS[field], **told})
             setattr(proposal, field, value)
     if not changes:
         return []
@@ -126,9 +128,16 @@ def add_line(
     return line
 
 
-def edit_line(line: ProposalLine, facts: Mapping[str, Any], *, by: Actor, now: datetime) -> bool:
-    """Change a line. False when nothing was. Raises `Frozen`, `library.BadService`."""
+def edit_line(
+    line: ProposalLine, facts: Mapping[str, Any], *, by: Actor, now: datetime, expected_mark: str | None = None
+) -> bool:
+    """Change a line. False when nothing was. `expected_mark`: what `mark_of` gave when the line was shown.
+
+    Raises `Frozen`, `StaleProposal`, `library.BadService`.
+    """
     changeable(line.proposal)
+    if expected_mark is not None and expected_mark != mark_of(line):
+        raise StaleProposal(line.proposal)
     if all(getattr(line, field) == value for field, value in facts.items()):
         return False
     _set(line, facts)
@@ -138,14 +147,43 @@ def edit_line(line: ProposalLine, facts: Mapping[str, Any], *, by: Actor, now: d
     return True
 
 
-def remove_line(line: ProposalLine, *, by: Actor, now: datetime) -> None:
-    """Raises `Frozen`."""
+def remove_line(line: ProposalLine, *, by: Actor, now: datetime) -> int:
+    """Gives the entry of the log that keeps the line, for `put_back`. Raises `Frozen`."""
     proposal = line.proposal
     changeable(proposal)
+    held = {"position": line.position, "service_id": line.service_id}
+    held |= {field: _plain(getattr(line, field)) for field in LINE_FIELDS}
     proposal.lines.remove(line)
     _number_lines(proposal)
     _touch(proposal, now)
-    _record(Verb.PROPOSAL_CHANGED, proposal, by, now, what=f"{line.name} taken out")
+    entry = _record(Verb.PROPOSAL_CHANGED, proposal, by, now, what=f"{line.name} taken out", line=held)
+    db.session.flush()
+    return entry.id
+
+
+def put_back(proposal: Proposal, entry_id: int, *, by: Actor, now: datetime) -> ProposalLine | None:
+    """Take a removal back: the line stands again where it stood, as it was. None when it does already, or never did.
+
+    Raises `Frozen`.
+    """
+    changeable(proposal)
+    entry = db.session.get(Activity, entry_id)
+    if entry is None or entry.proposal_id != proposal.id or "line" not in entry.facts:
+        return None
+    since = select(Activity).where(Activity.proposal_id == proposal.id, Activity.id > entry_id)
+    if any(one.facts.get("puts_back") == entry_id for one in db.session.scalars(since)):
+        return None
+    held = {name: READ.get(name, _as_it_is)(value) for name, value in entry.facts["line"].items()}
+    line = ProposalLine(**held)
+    if line.option is not None and line.option > len(proposal.options):
+        line.option = None
+    line.tax_rate = library.tax_rate(line.tax_rate_id) if line.tax_rate_id else None
+    proposal.lines.insert(line.position, line)
+    _number_lines(proposal)
+    _touch(proposal, now)
+    db.session.flush()
+    _record(Verb.PROPOSAL_CHANGED, proposal, by, now, what=f"{line.name} put back", puts_back=entry_id)
+    return line
 
 
 def move_line(line: ProposalLine, places: int, *, now: datetime) -> bool:
@@ -200,7 +238,7 @@ def copied(service: Service) -> dict[str, Any]:
         "price_type": service.price_type, "price": service.price, "price_to": service.price_to,
         "tax_rate_id": service.tax_rate_id, "tax_rate": service.tax_rate, "billing_type": service.billing_type,
         "deposit": service.deposit, "every": service.every, "cadence": service.cadence,
-        "facts": {"templates": service.templates} if service.templates else {},
+        "facts": {"jobs": service.jobs} if service.jobs else {},
     }  # fmt: skip
 
 
@@ -238,6 +276,9 @@ def _set(line: ProposalLine, facts: Mapping[str, Any]) -> None:
 
 def _check_amounts(line: ProposalLine) -> None:
     """Raises `library.BadService` for what could not be billed later."""
+    whole = Decimal(100) if line.discount_is_percent else line.quantity * line.price
+    if line.discount > whole and line.price_type != PriceType.INCLUDED:
+        raise library.BadService("discount", "The discount is more than the line comes to.")
     content = content_of(line.proposal, "")
     try:
         figure(next(one for one in content["lines"] if one["id"] == line.id), content)
@@ -269,12 +310,33 @@ def _check_field(field: str) -> None:
         raise ValueError(f"{field} is not a field of a proposal")
 
 
-def _record(verb: Verb, proposal: Proposal, by: Actor, now: datetime, **facts: Any) -> None:
+def _record(verb: Verb, proposal: Proposal, by: Actor, now: datetime, **facts: Any) -> Activity:
     changes = facts.pop("changes", None)
-    activity.record(
+    return activity.record(
         verb, by=by, now=now, client_id=proposal.client_id, proposal_id=proposal.id, changes=changes,
         proposal=label(proposal), **facts,
     )  # fmt: skip
+
+
+def _exact(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# How what `_plain` wrote down of a line is read again.
+READ: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("quantity", "price", "price_to", "discount", "deposit"), _exact),
+    "price_type": PriceType, "billing_type": BillingType, "cadence": CadenceUnit, "starts": Starts,
+    "starts_on": lambda value: date.fromisoformat(value) if value else None,
+}  # fmt: skip
+
+
+def _told(field: str, value: Any) -> Any:
+    """A detail as a log tells it: settings of jobs in words, because ids tell nobody anything."""
+    return job_settings.words(value) if field == "jobs" else _plain(value)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ line by line here; an invoice may differ by a coin where its ledger rounds by ra
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -19,6 +19,7 @@ from portal.domain.proposals.models import Starts
 from portal.domain.records import TaxMode
 
 Line = dict[str, Any]
+NOTHING = Decimal(0)
 
 
 class When(StrEnum):
@@ -81,11 +82,14 @@ class _Open:
     has_first_times: bool = False
 
 
-def parts(content: Content, choice: Choice) -> list[Part]:
-    """What is to be paid when. Raises `money.NotAllowed` for amounts nobody can be billed by."""
+def parts(content: Content, choice: Choice, *, first_times: bool = True) -> list[Part]:
+    """What is to be paid when. Raises `money.NotAllowed` for amounts nobody can be billed by.
+
+    `first_times`: whether what recurs is also counted where it is paid for the first time.
+    """
     held: dict[tuple[int, int, str], _Open] = {}
     for line in taken_lines(content, choice):
-        _put(held, content, line)
+        _put(held, content, line, first_times=first_times)
     order = list(When)
     found = []
     for key in sorted(held):
@@ -124,14 +128,26 @@ def begins_at_acceptance(line: Line, content: Content) -> bool:
     return bool(starts == Starts.ACCEPTANCE or (starts == Starts.PROPOSAL_START and content["starts_on"] is None))
 
 
-def shortest(found: Iterable[Part]) -> Part | None:
-    """The one figure that says most about an offer: what recurs, else what is paid at once, else what comes later."""
-    by_when = {part.when: part for part in reversed(list(found))}
-    telling = (When.RECURRING, When.AT_ONCE, When.LATER, When.ESTIMATE)
-    return next((by_when[when] for when in telling if when in by_when), None)
+def worth(content: Content, choice: Choice) -> list[Part]:
+    """An offer in the fewest figures: what recurs, by cadence, then all that is paid once, whenever that is.
+
+    Raises `money.NotAllowed`.
+    """
+    found = parts(content, choice, first_times=False)
+    recurring = [part for part in found if part.when == When.RECURRING]
+    once = [part for part in found if part.when != When.RECURRING]
+    return recurring + ([_as_one(once)] if once else [])
 
 
-def _put(held: dict[tuple[int, int, str], _Open], content: Content, line: Line) -> None:
+def _as_one(once: Sequence[Part]) -> Part:
+    net, tax = sum((part.net for part in once), NOTHING), sum((part.tax for part in once), NOTHING)
+    to = [part.total if part.total_to is None else part.total_to for part in once]
+    ends = sum(to, NOTHING) if any(part.total_to is not None for part in once) else None
+    names = tuple(name for part in once for name in part.lines)
+    return Part(once[0].when, net, tax, names, is_open=any(part.is_open for part in once), total_to=ends)
+
+
+def _put(held: dict[tuple[int, int, str], _Open], content: Content, line: Line, *, first_times: bool) -> None:
     if line["price_type"] == PriceType.INCLUDED:
         return
     billing_type = BillingType(line["billing_type"])
@@ -154,7 +170,7 @@ def _put(held: dict[tuple[int, int, str], _Open], content: Content, line: Line) 
     one = _into(held, (list(When).index(when), *cadence), whole, most, line["name"])
     one.has_range = one.has_range or has_range
     one.is_open = one.is_open or line["price_type"] == PriceType.MINIMUM or (when == When.ESTIMATE and not has_range)
-    if when == When.RECURRING and begins_at_acceptance(line, content):
+    if first_times and when == When.RECURRING and begins_at_acceptance(line, content):
         first = _into(held, (list(When).index(When.AT_ONCE), 0, ""), whole, most, f"{line['name']}, first time")
         first.has_first_times = True
         first.has_range, first.is_open = first.has_range or has_range, first.is_open or one.is_open

@@ -74,6 +74,12 @@ def clients_called(words: str, limit: int = 20) -> list[Client]:
     return list(db.session.scalars(query.limit(limit)))
 
 
+def latest_terms() -> str:
+    """The terms the firm wrote last: most proposals of a firm have the same."""
+    query = select(Proposal.terms).where(Proposal.terms != "").order_by(Proposal.id.desc()).limit(1)
+    return db.session.scalar(query) or ""
+
+
 def has_proposals() -> bool:
     """Whether there was ever one."""
     return db.session.scalar(select(Proposal.id).limit(1)) is not None

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import activity
+from portal.domain import activity, people
 from portal.domain.activity import Actor, Origin, Verb
 from portal.domain.nights import local_date, start_of
 from portal.domain.proposals.content import content_of
@@ -111,7 +111,12 @@ def is_over(proposal: Proposal, now: datetime) -> bool:
     """Whether its link came too late: expired, lost meanwhile, or the client is in the archive."""
     if proposal.state == ProposalState.LOST or proposal.client.is_archived:
         return True
-    return proposal.state == ProposalState.AWAITING and _has_run_out(proposal, now)
+    if proposal.state != ProposalState.AWAITING:
+        return False
+    firm = people.the_firm()
+    if proposal.expires_on is None or firm is None:
+        return _has_run_out(proposal, now)
+    return is_past(proposal.expires_on, now, firm.time_zone)  # by the zone of today, whatever it was when it went out
 
 
 def note_seen(proposal: Proposal, *, now: datetime) -> bool:

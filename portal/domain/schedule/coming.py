@@ -26,6 +26,8 @@ from portal.domain.schedule.words import day_words
 HORIZON = timedelta(days=92)  # so far ahead a client's page looks
 # Spelt as the partial index is, so that it serves.
 IS_OPEN: ColumnElement[bool] = literal_column("billing_item.state = 'open'")
+# Items that could not be billed when they were due.
+HELD_UP = (IS_OPEN, BillingItem.__table__.c.problem != literal_column("''"))
 KEY = re.compile(r"(i)(\d{1,9})|(s)(\d{1,9})p(\d{1,6})")
 
 
@@ -264,5 +266,5 @@ def overdue(today: date) -> Any:
 
 def problems(limit: int = 1001) -> int:
     """How many items could not be billed when they were due; counted up to `limit`."""
-    rows = select(literal_column("1")).where(IS_OPEN, BillingItem.problem != "").limit(limit).subquery()
+    rows = select(literal_column("1")).where(*HELD_UP).limit(limit).subquery()
     return db.session.scalar(select(func.count()).select_from(rows)) or 0

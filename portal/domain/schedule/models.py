@@ -74,6 +74,9 @@ class ClientService(ServiceFacts):
     tax_rate: Mapped[TaxRate | None] = relationship()
 
 
+HELD_UP = text("state = 'open' AND problem != ''")  # could not be billed when they were due
+
+
 class BillingItem(ServiceFacts):
     """One thing to be billed once. It yields at most one invoice line, ever (BS-09): `invoice_line.billing_item_id` is
     unique, and a billed item never becomes open again.
@@ -90,6 +93,7 @@ class BillingItem(ServiceFacts):
             "ix_billing_item_due", "due_on", "id",
             sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'"),
         ),
+        Index("ix_billing_item_problem", "due_on", "id", sqlite_where=HELD_UP, postgresql_where=HELD_UP),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -18,6 +18,7 @@ for _name in (
     "page",
     "edit",
     "contacts",
+    "email",
     "mappings",
     "creations",
     "side_by_side",

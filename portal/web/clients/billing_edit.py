@@ -14,13 +14,12 @@ from portal.domain.library import PriceType, Service
 from portal.domain.people import May
 from portal.domain.schedule import Cadence, NotOpen, PastDay, StaleItem
 from portal.web.clients import screen
-from portal.web.clients.billing import one_or_404, service_or_404
+from portal.web.clients.billing import keys, one_or_404, service_or_404
 from portal.web.clients.billing_forms import FactsForm, ItemForm, NewItemForm, NewServiceForm
 from portal.web.clients.lookups import client_or_404, locked_or_404, now
 from portal.web.guard import actor, needs
+from portal.web.meanwhile import differences
 from portal.web.render import done, refused, render
-
-MEANWHILE = "{} was changed by somebody else while you had it open. Here is how it stands; yours was not saved."
 
 
 @screen.get("/<int:client_id>/billing/items/<key>")
@@ -46,8 +45,7 @@ def save_item(client_id: int, key: str) -> Response:
     try:
         changed = schedule.edit_item(item, form.values(), by=actor(), now=now(), expected_version=version)
     except StaleItem:
-        db.session.rollback()
-        return done(MEANWHILE.format(line.name), ".edit_item", tone="warn", client_id=client_id, key=key)
+        return _item_overtaken(form, client_id, key)
     except NotOpen as problem:
         db.session.rollback()
         return done(f"{problem} Nothing was changed.", ".billing", tone="info", client_id=client_id)
@@ -58,6 +56,16 @@ def save_item(client_id: int, key: str) -> Response:
     db.session.commit()
     said = f"{line.name}: {', '.join(changed).lower()} changed." if changed else "Nothing was changed."
     return done(said, ".billing", client_id=client_id)
+
+
+def _item_overtaken(form: ItemForm, client_id: int, key: str) -> Response:
+    """Somebody else changed the line meanwhile: what was typed, and how it stands now."""
+    db.session.rollback()
+    line = next(iter(schedule.look(client_id, [key])), None) or abort(404)
+    rows = differences(form, ItemForm(line, formdata=None))
+    form.version.data = str(line.version)
+    values = {"form": form, "client": client_or_404(client_id), "line": line, "meanwhile": rows}
+    return refused("clients/billing/item.html", "form", status=409, **values)
 
 
 def _not_saved(form: ItemForm, client: Client, key: str) -> Response:
@@ -85,15 +93,20 @@ def save_service(client_id: int, service_id: int) -> Response:
     form = FactsForm(service)
     if not form.validate():
         return refused("clients/billing/service.html", "form", form=form, client=client, service=service)
-    shown = str(form.version.data)
-    version = int(shown) if shown.isdecimal() else None
+    held = str(form.version.data)
+    version = int(held) if held.isdecimal() else None
     values = form.facts() | {"pay_by": form.pays_by()}
     name = service.name
     try:
         changed = schedule.edit_service(service, values, by=actor(), now=now(), expected_version=version)
     except StaleItem:
         db.session.rollback()
-        return done(MEANWHILE.format(name), ".edit_service", tone="warn", client_id=client_id, service_id=service_id)
+        client = client_or_404(client_id)
+        service = schedule.service_of(client.id, service_id) or abort(404)
+        rows = differences(form, FactsForm(service, formdata=None))
+        form.version.data = str(service.version)
+        shown = {"form": form, "client": client, "service": service, "meanwhile": rows}
+        return refused("clients/billing/service.html", "form", status=409, **shown)
     db.session.commit()
     said = f"{name}: {', '.join(changed).lower()} changed, for all that comes." if changed else "Nothing was changed."
     return done(said, ".billing", client_id=client_id)
@@ -103,7 +116,7 @@ def save_service(client_id: int, service_id: int) -> Response:
 @needs(May.INVOICE_CLIENTS)
 def new_item(client_id: int) -> Response:
     """A one-off invoice begins with what is billed."""
-    client, chosen = client_or_404(client_id), _from_library()
+    client, chosen = client_or_404(client_id), _from_library()  # `key`: what is to go on the same invoice
     form = NewItemForm(chosen, once=once.fresh(), service_id=str(chosen.id) if chosen else "")
     return render("clients/billing/new_item.html", form=form, **_around_new(client, chosen))
 
@@ -113,7 +126,8 @@ def new_item(client_id: int) -> Response:
 def add_item(client_id: int) -> Response:
     client, form = locked_or_404(client_id), NewItemForm()
     if form.validate():
-        if form.when.data == "on" and (form.due_on.data is None or form.due_on.data < schedule.today(now())):
+        is_for_a_day = form.when.data == "on" and request.form.get("act") != "another"
+        if is_for_a_day and (form.due_on.data is None or form.due_on.data < schedule.today(now())):
             form.due_on.errors = ["Choose a day from today on."]
         else:
             return _add_item(client, form)
@@ -126,15 +140,19 @@ def _add_item(client: Client, form: NewItemForm) -> Response:
     if mark is None:
         db.session.rollback()
         return done("That form was sent already; what it added is here.", ".billing", tone="info", client_id=client_id)
+    when = "now" if request.form.get("act") == "another" else form.when.data
     item = schedule.add_item(
-        client, form.facts() | {"service_id": _service_id(form)}, by=actor(), now=now(), due_on=form.due_on.data,
-        is_automatic=form.when.data == "on", pay_by=form.pays_by(), notes=form.text("notes"),
+        client, form.facts() | {"service_id": _service_id(form)}, by=actor(), now=now(),
+        due_on=None if when == "now" else form.due_on.data, is_automatic=when == "on", pay_by=form.pays_by(),
+        notes=form.text("notes"),
     )  # fmt: skip
     mark.made = item.id
-    said, key = f"{item.name} is on the schedule.", f"i{item.id}"
+    said, all_of_it = f"{item.name} is on the schedule.", [*keys(), f"i{item.id}"]
     db.session.commit()
-    if form.when.data == "now":
-        return done("", ".invoice_now", client_id=client_id, key=key)
+    if request.form.get("act") == "another":
+        return done("", ".new_item", client_id=client_id, key=all_of_it)
+    if when == "now":
+        return done("", ".invoice_now", client_id=client_id, key=all_of_it)
     return done(said, ".billing", client_id=client_id)
 
 
@@ -179,13 +197,15 @@ def _add_service(client: Client, form: NewServiceForm, first_on: date) -> Respon
 
 def _around_new(client: Client, chosen: Service | None) -> dict[str, Any]:
     today = schedule.today(now())
-    return {"client": client, "library": library.services(), "chosen": chosen, "today": today}
+    sold = [one for one in library.every_service() if one.price_type != PriceType.INCLUDED]
+    so_far = schedule.look(client.id, keys())
+    return {"client": client, "library": sold, "chosen": chosen, "today": today, "so_far": so_far}
 
 
 def _from_library() -> Service | None:
     """The service the address asks to start from; what has no price of its own is not one to bill."""
-    held = request.args.get("service", type=int)
-    found = library.get_service(held) if held else None
+    held = request.args.get("service", "")
+    found = library.get_service(int(held)) if held.isdecimal() and len(held) < 10 else None
     return None if found is None or found.price_type == PriceType.INCLUDED else found
 
 

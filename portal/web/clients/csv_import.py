@@ -12,6 +12,7 @@ from flask import Response, abort, request, stream_with_context, url_for
 from jobs import csv_imports
 from portal.db import db, reading
 from portal.domain import client_csv, connections
+from portal.domain import client_csv_tracking as tracking
 from portal.domain.apps import Connection
 from portal.domain.client_csv import CsvRow, CsvUpload, NotNow, RowOutcome, RowResult, UnreadableFile, UploadState
 from portal.domain.client_csv_columns import COLUMNS, HEADINGS
@@ -91,7 +92,8 @@ def upload_csv() -> Response:
 @needs(May.IMPORT_CLIENTS)
 def csv_template() -> Response:
     """The header alone, as the import wants it."""
-    return _file("clients-template.csv", iter(["\ufeff", _line(HEADINGS)]))
+    headings = (*HEADINGS, *(column.heading for column in tracking.columns()))
+    return _file("clients-template.csv", iter(["\ufeff", _line(headings)]))
 
 
 @screen.get("/imports/<int:upload_id>")
@@ -192,13 +194,15 @@ def refused_csv(upload_id: int) -> Response:
 
 
 def _refused_lines(upload: CsvUpload) -> Iterator[str]:
-    yield "\ufeff" + _line((*HEADINGS, REASON_HEADING))
+    with reading():
+        headings = client_csv.headings_of(upload)
+    yield "\ufeff" + _line((*headings, REASON_HEADING))
     after = 0
     while True:
         with reading():  # the request's own promise ends before its body is sent
             found = client_csv.not_imported(upload, after)
         for row in found:
-            yield _line((*row.cells, row.why or row.reason), is_cell=True)
+            yield _line((*row.cells[: len(headings)], row.why or row.reason), is_cell=True)
         if len(found) < 1000:
             return
         after = found[-1].number
@@ -264,7 +268,7 @@ def _doors() -> dict[str, Any]:
     if person.may(May.RUN_SYNCS):
         found = [one for slug in known for one in connections.of_app(slug) if one.is_usable]
     return {
-        "columns": COLUMNS,
+        "columns": (*COLUMNS, *tracking.columns()),
         "recent": client_csv.recent(now()),
         "apps": [
             (known[one.app].name, one.account_name, url_for("apps.import_clients", connection_id=one.id))

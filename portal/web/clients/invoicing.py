@@ -12,15 +12,16 @@ from flask import Response, abort, request
 from portal import billing, deliveries
 from portal.db import db
 from portal.domain import deliveries as outbox
-from portal.domain import invoices, once, rehearsal, schedule
+from portal.domain import invoices, mail, once, rehearsal, schedule
 from portal.domain.billing import reasons_of
 from portal.domain.clients import Client
 from portal.domain.people import May
 from portal.domain.rehearsal import Planned
 from portal.domain.schedule import BillingItem, Coming, NotOpen, PayBy, StaleItem
+from portal.web import formats
 from portal.web.clients import screen
-from portal.web.clients.billing import PAY_WORDS, keys
-from portal.web.clients.billing_forms import InvoiceForm, LineForm
+from portal.web.clients.billing import keys
+from portal.web.clients.billing_forms import PAY_WORDS, InvoiceForm, LineForm
 from portal.web.clients.lookups import client_or_404, locked_or_404, now
 from portal.web.guard import actor, needs
 from portal.web.render import done, refused, render
@@ -54,18 +55,20 @@ def review_invoices(client_id: int) -> Response:
         return refused("clients/billing/invoice.html", "form", form=form, **_around(client, checked))
     lines = [_as_typed(line, one, form) for line, one in checked]
     found = rehearsal.preview([_planned(line) for line in lines], schedule.today(now()))
+    totals = [(one, found.totals_of(one)) for one in found.invoices]
     return render(
         "clients/billing/review.html", form=form, client=client, checked=checked, found=found,
-        totals=[(one, found.totals_of(one)) for one in found.invoices], pay_words=PAY_WORDS,
+        totals=totals, pay_words=PAY_WORDS,
         reasons=reasons_of([one.group for one in found.invoices]), today=schedule.today(now()),
-        can_issue=not any(p.where == "invoice" and p.cause == "amount_not_allowed" for p, _, _ in found.problems),
+        can_issue=all(sums for _one, sums in totals)
+        and not any(p.where == "invoice" and p.cause == "amount_not_allowed" for p, _, _ in found.problems),
     )  # fmt: skip
 
 
 @screen.post("/<int:client_id>/billing/invoices")
 @needs(May.INVOICE_CLIENTS)
 def issue_invoices(client_id: int) -> Response:
-    """Issue what was reviewed, once however often the form arrives."""
+    """Issue what was reviewed, once however often the form arrives; then on to the send screen, where mail is on."""
     client, form = locked_or_404(client_id), InvoiceForm()
     if once.claim(form.once.data or "", now()) is None:
         db.session.rollback()
@@ -80,7 +83,10 @@ def issue_invoices(client_id: int) -> Response:
         for item, (line, one) in _pairs(items, checked):
             _change(item, line, one, form)
         made = billing.issue_now(client, items, by=actor(), now=now(), memo=form.text("memo"))
-    except (NotOpen, invoices.AlreadyBilled, StaleItem, invoices.CannotIssue) as problem:
+    except StaleItem as problem:
+        said = f"{problem}. Nothing was invoiced; what you typed is still here."
+        return _overtaken(client_id, form, checked, said)
+    except (NotOpen, invoices.AlreadyBilled, invoices.CannotIssue) as problem:
         db.session.rollback()
         said = f"{str(problem).rstrip('.')}. Nothing was invoiced."
         return done(said, ".billing", tone="warn", client_id=client_id)
@@ -88,10 +94,34 @@ def issue_invoices(client_id: int) -> Response:
     parcels = [parcel.id for invoice in made for parcel in outbox.of(invoice)]
     db.session.commit()
     deliveries.deliver_soon(parcels)
+    is_on = mail.is_on()
     if len(made) == 1:
-        return done(f"Invoice {numbers[0]} is issued.", "invoices.page", invoice_id=made[0].id)
+        said, where = f"Invoice {numbers[0]} is issued.", "invoices.send" if is_on else "invoices.page"
+        return done(said, where, invoice_id=made[0].id)
     several = f"{len(numbers)} invoices are issued: {', '.join(numbers[:-1])} and {numbers[-1]}."
+    if is_on:
+        return done(several, "invoices.send_several", id=[one.id for one in made])
     return done(several, ".invoices_of", client_id=client_id)
+
+
+def _overtaken(client_id: int, form: InvoiceForm, checked: Checked, said: str) -> Response:
+    """Somebody else changed a line since it was shown: to be checked anew, as typed, against how it stands now."""
+    db.session.rollback()
+    client = client_or_404(client_id)
+    now_there = {line.key: line for line in schedule.look(client.id, [line.key for line, _form in checked])}
+    anew = []
+    for line, one in checked:
+        held = now_there.get(line.key, line)
+        one.version.data = str(held.version)
+        if held.price != one.price.data:
+            one.price.errors = [f"Now planned: {formats.money(held.price, held.currency)}."]
+        if held.quantity != one.quantity.data:
+            one.quantity.errors = [f"Now planned: {formats.number(held.quantity)}."]
+        anew.append((held, one))
+    form.once.data = once.fresh()
+    return refused(
+        "clients/billing/invoice.html", "form", status=409, form=form, overtaken=said, **_around(client, anew)
+    )
 
 
 def _around(client: Client, checked: Checked) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from portal.db import db, reading
 from portal.domain import activity, client_page, clients, connections, links, owned_fields
 from portal.domain.activity import Activity, Origin
 from portal.domain.apps import LinkState, OutgoingClient
+from portal.domain.client_head import Head
 from portal.domain.clients import Client, ClientStatus
 from portal.domain.csv_cells import safe_cell
 from portal.domain.fields import CLIENT_FIELDS, CONTACT_FIELDS
@@ -42,6 +43,13 @@ STATUS_MEANS = {
     ClientStatus.INACTIVE: "had work, has none now",
     ClientStatus.ARCHIVED: "archived here",
 }
+TABS = (
+    ("summary", "Summary", ""), ("billing", "Billing", "/billing"), ("apps", "Apps", "/apps"),
+    ("side_by_side", "Side by side", "/records"), ("invoices", "Invoices", "/invoices"),
+    ("activity", "Activity", "/activity"),
+)  # fmt: skip
+OUTGOING_WORDS = {"asks": ("asks who this is", "warn"), "failed": ("not created", "bad")}
+BEING_CREATED = ("being created", "info")
 
 
 @screen.get("/<int:client_id>")
@@ -176,18 +184,13 @@ def _settled_already(client: Client) -> Response:
 def frame_of(client: Client, tab: str) -> dict[str, Any]:
     """What every tab of a client shows: its head, its tabs, and how its changes stand on their way out."""
     person, sending = current_person(), client_page.sending(client, now())
-    marks = [_mark(one.link, one.name) for one in sending if one.link is not None]
+    marks = [
+        _mark(one.link, one.name, is_usable=one.link.connection.is_usable) for one in sending if one.link is not None
+    ]
     return {
         "client": client,
         "tab": tab,
-        "tabs": [
-            ("summary", "Summary", url_for(".page", client_id=client.id)),
-            ("billing", "Billing", url_for(".billing", client_id=client.id)),
-            ("apps", "Apps", url_for(".mappings", client_id=client.id)),
-            ("side_by_side", "Side by side", url_for(".side_by_side", client_id=client.id)),
-            ("invoices", "Invoices", url_for(".invoices_of", client_id=client.id)),
-            ("activity", "Activity", url_for(".log", client_id=client.id)),
-        ],
+        "tabs": _tabs(client.id),
         "marks": marks,
         "to_come": [_outgoing_mark(row) for row in client_page.outgoing_of(client)],
         "status_means": STATUS_MEANS[client.status],
@@ -200,12 +203,30 @@ def frame_of(client: Client, tab: str) -> dict[str, Any]:
     }
 
 
+def light_frame_of(client: Head, tab: str) -> dict[str, Any]:
+    """As `frame_of`, for tabs that do not show how changes stand on their way out."""
+    return {
+        "client": client,
+        "tab": tab,
+        "tabs": _tabs(client.id),
+        "marks": [_mark(one, one.app, is_usable=one.is_usable) for one in client.links],
+        "to_come": [(one.app, *OUTGOING_WORDS.get(one.state, BEING_CREATED)) for one in client.outgoing],
+        "status_means": STATUS_MEANS[client.status],
+        "may_edit": current_person().may(May.EDIT_CLIENTS),
+    }
+
+
+def _tabs(client_id: int) -> list[tuple[str, str, str]]:
+    here = f"/clients/{client_id}"
+    return [(name, label, here + path) for name, label, path in TABS]
+
+
 def _poll_address(tab: str, client: Client) -> str:
     endpoint = {"apps": ".mappings", "side_by_side": ".side_by_side"}.get(tab, ".page")
     return url_for(endpoint, client_id=client.id, seen=request.args.get("seen", client.version, type=int))
 
 
-def _mark(link: Any, name: str) -> tuple[str, str, str]:
+def _mark(link: Any, name: str, *, is_usable: bool) -> tuple[str, str, str]:
     """An app's short name, how the link stands, and the tone of that."""
     if link.state == LinkState.BROKEN:
         return name, "link broken", "bad"
@@ -213,7 +234,7 @@ def _mark(link: Any, name: str) -> tuple[str, str, str]:
         return name, "not synced", "bad"
     if link.open_conflicts:
         return name, "conflict", "warn"
-    if not link.connection.is_usable:
+    if not is_usable:
         return name, "not connected", "warn"
     if link.push_state in ("ready", "sending"):
         return name, "on its way", "info"
@@ -221,9 +242,7 @@ def _mark(link: Any, name: str) -> tuple[str, str, str]:
 
 
 def _outgoing_mark(row: OutgoingClient) -> tuple[str, str, str]:
-    words, tone = {"asks": ("asks who this is", "warn"), "failed": ("not created", "bad")}.get(
-        row.state, ("being created", "info")
-    )
+    words, tone = OUTGOING_WORDS.get(row.state, BEING_CREATED)
     return connections.label(row.connection), words, tone
 
 
@@ -252,12 +271,12 @@ def _lines(found: list[Activity]) -> list[dict[str, Any]]:
     return [
         {
             "id": one.id,
-            "parts": activity.parts(one),
+            "parts": activity.parts(one, formats.amounts),
             "at": one.at,
             "who": one.actor_name,
             "how": ORIGINS[Origin(one.origin)],
             "changes": one.changes,
-            "reason": one.facts.get("reason", ""),
+            "reason": formats.amounts(one.facts.get("reason", "")),
             "run": url_for("apps.run", connection_id=behind[one.run_id], run_id=one.run_id)
             if one.run_id in behind
             else None,

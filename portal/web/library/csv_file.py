@@ -10,7 +10,7 @@ from flask import Response, request
 from portal.db import db
 from portal.domain import library
 from portal.domain.library import BadService
-from portal.domain.library.csv_file import COLUMNS, BadFile, apply, as_rows, plan
+from portal.domain.library.csv_file import BadFile, apply, as_rows, plan, titles
 from portal.domain.people import May
 from portal.web.guard import actor, needs
 from portal.web.library import screen
@@ -36,7 +36,7 @@ def export() -> Response:
 @screen.get("/imports")
 @needs(May.MANAGE_SERVICES)
 def imports() -> Response:
-    return render(TEMPLATE, planned=None, text="", problem="", columns=list(COLUMNS))
+    return render(TEMPLATE, planned=None, text="", problem="", columns=titles())
 
 
 @screen.post("/imports")
@@ -47,16 +47,16 @@ def take_in() -> Response:
     try:
         planned = plan(text)
     except BadFile as problem:
-        return refused(TEMPLATE, "import_form", planned=None, text="", problem=str(problem), columns=list(COLUMNS))
+        return refused(TEMPLATE, "import_form", planned=None, text="", problem=str(problem), columns=titles())
     is_good = bool(planned) and not any(one.problem for one in planned)
     if not (request.form.get("sure") and is_good):
         status = 200 if is_good else 422
-        return render(TEMPLATE, status=status, planned=planned, text=text, problem="", columns=list(COLUMNS))
+        return render(TEMPLATE, status=status, planned=planned, text=text, problem="", columns=titles())
     try:
         made, changed = apply(planned, by=actor(), now=now())
     except BadService as problem:
         db.session.rollback()
-        return refused(TEMPLATE, "import_form", planned=None, text="", problem=str(problem), columns=list(COLUMNS))
+        return refused(TEMPLATE, "import_form", planned=None, text="", problem=str(problem), columns=titles())
     db.session.commit()
     return done(f"The file is taken in: {made} new, {changed} changed.", ".index")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, abort, request, url_for
 from wtforms import HiddenField, IntegerField, SelectField, StringField
-from wtforms.validators import DataRequired, Length, NumberRange
+from wtforms.validators import DataRequired, Length, NumberRange, ValidationError
 from wtforms.validators import Optional as MayBeEmpty
 
 from portal.db import db
@@ -19,7 +19,10 @@ from portal.web.fields import Amount, LongForm, LongText
 from portal.web.forms import choices
 from portal.web.guard import actor, current_person, needs
 from portal.web.library import screen
-from portal.web.price_words import BILLING_MEANS, BILLING_WORDS, CADENCE_WORDS, PRICE_WORDS, billing_of, price_of
+from portal.web.library.job_part import JobPart
+from portal.web.library.ledger_part import LedgerPart
+from portal.web.meanwhile import differences
+from portal.web.price_words import BILLING_WORDS, CADENCE_WORDS, MEANS, PRICE_WORDS, billing_of, price_of
 from portal.web.render import done, refused, render
 
 LONGEST_SEARCH = 100
@@ -40,21 +43,38 @@ class ServiceForm(LongForm):
     tax_rate_id = SelectField("Tax rate", coerce=int)
     billing_type = SelectField(
         "Billing",
-        choices=choices((kind.value, f"{words}: {BILLING_MEANS[kind]}") for kind, words in BILLING_WORDS.items()),
+        choices=choices((kind.value, words) for kind, words in BILLING_WORDS.items()),
     )
     every = IntegerField("Every", validators=[MayBeEmpty(), NumberRange(1, 366, "Between 1 and 366.")])
     cadence = SelectField("Cadence", choices=choices((one, many) for one, many in CADENCE_WORDS))
     deposit = Amount("Deposit before tax")
     version = HiddenField()
     once = HiddenField()
+    means = MEANS
 
     def __init__(self, service: Service | None = None, **more: Any) -> None:
         shown = {name: getattr(service, name) for name in VALUES} if service else {"every": 1, "cadence": "month"}
         default = library.default_tax_rate()
         shown["tax_rate_id"] = (service.tax_rate_id if service else default.id if default else None) or 0
+        self.own_id = service.id if service else None
+        self.ledgers = LedgerPart(service)
         super().__init__(**(shown | more))
+        self.price.flags.required = True
         keep = [service.tax_rate_id] if service else []
         self.tax_rate_id.choices = choices(tax_choices(keep))
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        return all([super().validate(extra_validators), self.ledgers.validate()])
+
+    def validate_price(self, field: Amount) -> None:
+        if field.data is None and not field.errors and self.price_type.data != PriceType.INCLUDED.value:
+            raise ValidationError("Type the price; 0 is a price too.")
+
+    def validate_name(self, field: StringField) -> None:
+        """Files and people know a service by its name: two of one name would be taken for each other."""
+        other = library.services_named([self.text("name")]).get(self.text("name"))
+        if other is not None and other.id != self.own_id:
+            raise ValidationError("There is a service of this name in the library already.")
 
     def values(self) -> dict[str, Any]:
         return {
@@ -93,27 +113,28 @@ def index() -> Response:
 @screen.get("/new")
 @needs(May.MANAGE_SERVICES)
 def new() -> Response:
-    return render("library/entry.html", form=ServiceForm(once=once.fresh()), service=None)
+    return render("library/entry.html", form=ServiceForm(once=once.fresh()), service=None, jobs=JobPart())
 
 
 @screen.post("/new")
 @needs(May.MANAGE_SERVICES)
 def add() -> Response:
-    form = ServiceForm()
-    if not form.validate():
-        return refused("library/entry.html", "form", form=form, service=None)
+    form, jobs = ServiceForm(), JobPart()
+    if not all([form.validate(), jobs.validate()]):
+        return refused("library/entry.html", "form", form=form, service=None, jobs=jobs)
     mark = once.claim(form.once.data or "", now())
     if mark is None:
         db.session.rollback()
         return done("That form was sent already; the service is in the library.", ".index", tone="info")
-    values = form.values()
+    values = form.values() | jobs.values()
     try:
         service = library.create_service(values.pop("name"), by=actor(), now=now(), **values)
     except BadService as problem:
         db.session.rollback()
         form[problem.field].errors = [str(problem)]
-        return refused("library/entry.html", "form", form=form, service=None)
+        return refused("library/entry.html", "form", form=form, service=None, jobs=jobs)
     mark.made = service.id
+    form.ledgers.save(service, by=actor(), now=now())
     db.session.commit()
     return done(f"{service.name} is in the library.", ".index")
 
@@ -122,7 +143,8 @@ def add() -> Response:
 @needs(May.MANAGE_SERVICES)
 def service(service_id: int) -> Response:
     held = service_or_404(service_id)
-    return render("library/entry.html", form=ServiceForm(held, version=held.version), service=held)
+    form = ServiceForm(held, version=held.version)
+    return render("library/entry.html", form=form, service=held, jobs=JobPart(held))
 
 
 @screen.post("/services/<int:service_id>")
@@ -130,23 +152,27 @@ def service(service_id: int) -> Response:
 def save(service_id: int) -> Response:
     """Save the entry; what was sold under it stays as it was sold."""
     held = service_or_404(service_id)
-    form = ServiceForm(held)
-    if not form.validate():
-        return refused("library/entry.html", "form", form=form, service=held)
+    form, jobs = ServiceForm(held), JobPart(held)
+    if not all([form.validate(), jobs.validate()]):
+        return refused("library/entry.html", "form", form=form, service=held, jobs=jobs)
     version = int(form.text("version")) if form.text("version").isdecimal() else None
+    values = form.values() | jobs.values()
     try:
-        changed = library.edit_service(held, form.values(), by=actor(), now=now(), expected_version=version)
+        changed = library.edit_service(held, values, by=actor(), now=now(), expected_version=version)
+        booked = form.ledgers.save(held, by=actor(), now=now())
     except BadService as problem:
         db.session.rollback()
         form[problem.field].errors = [str(problem)]
-        return refused("library/entry.html", "form", form=form, service=service_or_404(service_id))
+        return refused("library/entry.html", "form", form=form, service=service_or_404(service_id), jobs=jobs)
     except StaleService:
         db.session.rollback()
-        said = "Somebody else changed this service while you had it open. Here is how it stands; yours was not saved."
-        return done(said, ".service", tone="warn", service_id=service_id)
+        held = service_or_404(service_id)
+        rows = differences(form, ServiceForm(held, formdata=None))
+        form.version.data = str(held.version)
+        return refused("library/entry.html", "form", status=409, form=form, service=held, jobs=jobs, meanwhile=rows)
     db.session.commit()
-    said = "Saved. Proposals and running services keep what was agreed." if changed else "Nothing was changed."
-    return done(said, ".index")
+    said = "Saved. Proposals and running services keep what was agreed." if changed else "Saved."
+    return done(said if changed or booked else "Nothing was changed.", ".index")
 
 
 @screen.post("/services/<int:service_id>/archive")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from flask import Response, abort
+from flask import Response, abort, request, url_for
 from wtforms import BooleanField, StringField
 from wtforms.validators import DataRequired, Length
 
@@ -45,8 +45,10 @@ def add_rate() -> Response:
         )
     except RateTaken as problem:
         db.session.rollback()
-        retired = ", retired" if problem.rate.retired_at else ""
-        form.name.errors = [f"There is a rate of this name already{retired}. A name always means the same rate."]
+        said = "There is a rate of this name already. A name always means the same rate."
+        if problem.rate.retired_at:
+            said = "There is a retired rate of this name. Put it back, or give the new one another name."
+        form.name.errors = [said]
         return refused("library/taxes.html", "rate_form", form=form, **_around())
     db.session.commit()
     return done(f"{rate.name} is added. Map it to each ledger’s own rate in the app’s invoice settings.", ".taxes")
@@ -65,9 +67,26 @@ def choose_rate(rate_id: int) -> Response:
 @needs(May.MANAGE_SERVICES)
 def retire_rate(rate_id: int) -> Response:
     rate = _rate(rate_id)
+    was_default = rate.is_default
     did = library.retire(rate, by=actor(), now=now())
-    db.session.commit()
     said = f"{rate.name} can be chosen no more. What has it keeps it." if did else "Nothing was changed."
+    if did and was_default:
+        said += " New services start without a tax rate until you choose another."
+    db.session.commit()
+    undo = ("Undo", url_for(".rate_back", rate_id=rate_id, default="yes" if was_default else None))
+    return done(said, ".taxes", undo=undo if did else None)
+
+
+@screen.post("/taxes/<int:rate_id>/return")
+@needs(May.MANAGE_SERVICES)
+def rate_back(rate_id: int) -> Response:
+    """Retired by mistake: it can be chosen again, and is again the usual one when it was."""
+    rate = _rate(rate_id)
+    did = library.bring_back(rate, by=actor(), now=now())
+    if did and request.args.get("default") and library.default_tax_rate() is None:
+        library.make_default(rate, by=actor(), now=now())
+    said = f"{rate.name} can be chosen again." if did else "Nothing was changed."
+    db.session.commit()
     return done(said, ".taxes")
 
 

@@ -11,5 +11,5 @@ from flask import Blueprint
 
 screen = Blueprint("proposals", __name__, url_prefix="/proposals")
 
-for _name in ("listing", "page", "drafts", "lines", "jobs", "acts"):
+for _name in ("listing", "sending", "page", "drafts", "lines", "jobs", "deployed", "acts"):
     import_module(f"{__name__}.{_name}")

@@ -10,8 +10,9 @@ from portal.db import db
 from portal.domain import proposals
 from portal.domain.people import May
 from portal.domain.proposals import Choice, Frozen, NotReady, Proposal, ProposalState, Signer
+from portal.web.fields import numbers_in
 from portal.web.guard import actor, current_person, needs
-from portal.web.offers import offer_of
+from portal.web.offers import amount_of_line, offer_of
 from portal.web.proposals import screen
 from portal.web.proposals.carrying import carry_on
 from portal.web.proposals.forms import BehalfForm, LostForm
@@ -90,9 +91,9 @@ def accept(proposal_id: int) -> Response:
     """Accept on the client's behalf, who said so on the phone or on paper (PR-02)."""
     proposal = locked_or_404(proposal_id)
     form = BehalfForm(proposal)
+    taken = frozenset(numbers_in(request.form.getlist("take")))
     if not form.validate():
-        return refused(BEHALF, "form", form=form, **_around(proposal))
-    taken = frozenset(int(one) for one in request.form.getlist("take") if one.isdecimal())
+        return refused(BEHALF, "form", form=form, **_around(proposal, taken))
     choice = Choice(form.option.data if form.option else None, taken)
     signer = Signer(
         form.text("name"), form.text("email"), request.remote_addr or "", request.headers.get("User-Agent", ""),
@@ -108,14 +109,18 @@ def accept(proposal_id: int) -> Response:
     return done(said, ".page", proposal_id=proposal_id)
 
 
-def _around(proposal: Proposal) -> dict[str, Any]:
+def _around(proposal: Proposal, taken: frozenset[int] | None = None) -> dict[str, Any]:
+    """`taken`: the optional lines ticked on the form that was sent; None: those the proposal suggests."""
     content = proposals.content_of(proposal, the_firm().name)
+    optional = [line for line in proposal.lines if line.is_optional]
     return {
         "proposal": proposal,
         "label": proposals.label(proposal),
         "offer": offer_of(content, proposals.default_choice(proposal)),
         "is_open": proposal.state == ProposalState.AWAITING,
-        "optional": [line for line in proposal.lines if line.is_optional],
+        "optional": [
+            (line, amount_of_line(line)[0], line.is_taken if taken is None else line.id in taken) for line in optional
+        ],
     }
 
 

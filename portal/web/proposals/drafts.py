@@ -9,7 +9,9 @@ from portal.domain import clients, once, proposals
 from portal.domain.clients import Client
 from portal.domain.people import May
 from portal.domain.proposals import Frozen, StaleProposal
+from portal.web.fields import asked_number
 from portal.web.guard import actor, needs
+from portal.web.meanwhile import differences
 from portal.web.proposals import screen
 from portal.web.proposals.forms import ProposalForm
 from portal.web.proposals.lookups import locked_or_404, now, proposal_or_404, the_firm, today
@@ -27,8 +29,9 @@ def new() -> Response:
         words = request.args.get("q", "").strip().replace("\x00", "")[:LONGEST_SEARCH]
         found = proposals.clients_called(words) if words else []
         return render("proposals/for_whom.html", blocks=("rows",), words=words, found=found)
-    form = ProposalForm(once=once.fresh(), expires_on=today() + proposals.OPEN_FOR, formdata=None)
-    return render("proposals/new.html", form=form, client=client)
+    terms = proposals.latest_terms()
+    form = ProposalForm(once=once.fresh(), expires_on=today() + proposals.OPEN_FOR, terms=terms, formdata=None)
+    return render("proposals/new.html", form=form, client=client, has_terms=bool(terms))
 
 
 @screen.post("/new")
@@ -36,7 +39,7 @@ def new() -> Response:
 def add() -> Response:
     client, form = _client() or abort(404), ProposalForm()
     if not form.validate():
-        return refused("proposals/new.html", "form", form=form, client=client)
+        return refused("proposals/new.html", "form", form=form, client=client, has_terms=False)
     mark = once.claim(form.once.data or "", now())
     if mark is None:
         made = once.made_of(form.once.data or "")
@@ -48,7 +51,7 @@ def add() -> Response:
     )
     mark.made = proposal.id
     db.session.commit()
-    return done("The draft is made. Put services into it next.", ".page", proposal_id=proposal.id)
+    return done("The draft is made. Put services into it next.", ".lines", proposal_id=proposal.id)
 
 
 @screen.get("/<int:proposal_id>/details")
@@ -73,8 +76,10 @@ def save(proposal_id: int) -> Response:
         return done(str(problem), ".page", tone="warn", proposal_id=proposal_id)
     except StaleProposal:
         db.session.rollback()
-        said = "Somebody else changed this proposal while you had it open. Here is how it stands; yours was not saved."
-        return done(said, ".details", tone="warn", proposal_id=proposal_id)
+        proposal = proposal_or_404(proposal_id)
+        rows = differences(form, ProposalForm(proposal, formdata=None))
+        form.version.data = str(proposal.version)
+        return refused("proposals/details.html", "form", status=409, form=form, proposal=proposal, meanwhile=rows)
     proposals.follow_last_day(proposal, now=now(), zone=the_firm().time_zone)
     db.session.commit()
     return done("Saved." if changed else "Nothing was changed.", ".page", proposal_id=proposal_id)
@@ -93,5 +98,5 @@ def duplicate(proposal_id: int) -> Response:
 
 def _client() -> Client | None:
     """The client the address names."""
-    client = clients.get(request.args.get("client", 0, type=int))
+    client = clients.get(asked_number("client") or 0)
     return client if client is not None and not client.is_archived else None

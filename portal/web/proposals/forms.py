@@ -14,7 +14,7 @@ from portal.domain.library import BillingType, CadenceUnit, PriceType
 from portal.domain.proposals import Grouping, Proposal, ProposalLine, Starts
 from portal.web.fields import Amount, Day, LongForm, LongText
 from portal.web.forms import Form, choices
-from portal.web.price_words import BILLING_MEANS, BILLING_WORDS, CADENCE_WORDS, PRICE_WORDS
+from portal.web.price_words import BILLING_WORDS, CADENCE_WORDS, MEANS, PRICE_WORDS
 
 GROUPING_WORDS = {
     Grouping.CLIENT: "One for the client: the reference is CLI and the client’s number",
@@ -35,7 +35,13 @@ LINE_VALUES = (
 class ProposalForm(LongForm):
     """Details of a proposal; packages are typed one a line."""
 
-    name = StringField("Name", validators=[DataRequired("Give the proposal a name the client understands.")])
+    name = StringField(
+        "Name",
+        validators=[
+            DataRequired("Give the proposal a name the client understands."),
+            Length(max=200, message="At most 200 letters."),
+        ],
+    )
     message = LongText("Message to the client", validators=[Length(max=10_000)], render_kw={"rows": 5})
     terms = LongText("Terms", validators=[Length(max=50_000)], render_kw={"rows": 6})
     starts_on = Day("Start")
@@ -72,7 +78,7 @@ class ProposalForm(LongForm):
 
     def values(self) -> dict[str, Any]:
         return {
-            "name": self.text("name")[:200], "message": self.message.data or "", "terms": self.terms.data or "",
+            "name": self.text("name"), "message": self.message.data or "", "terms": self.terms.data or "",
             "starts_on": self.starts_on.data, "expires_on": self.expires_on.data,
             "grouping": Grouping(self.grouping.data), "options": self.packages(),
             "discount": self.discount.data or Decimal(0),
@@ -98,7 +104,7 @@ class LineForm(LongForm):
     tax_rate_id = SelectField("Tax rate", coerce=int)
     billing_type = SelectField(
         "Billing",
-        choices=choices((kind.value, f"{words}: {BILLING_MEANS[kind]}") for kind, words in BILLING_WORDS.items()),
+        choices=choices((kind.value, words) for kind, words in BILLING_WORDS.items()),
     )
     every = IntegerField("Every", validators=[MayBeEmpty(), NumberRange(1, 366, "Between 1 and 366.")])
     cadence = SelectField("Cadence", choices=choices((one, many) for one, many in CADENCE_WORDS))
@@ -110,17 +116,32 @@ class LineForm(LongForm):
     option = SelectField("Package", coerce=int)
     is_optional = BooleanField("The client may leave it out")
     is_taken = BooleanField("Ticked at first")
+    version = HiddenField()
+    once = HiddenField()
+    means = MEANS
 
-    def __init__(self, line: ProposalLine, **more: Any) -> None:
-        shown = {name: getattr(line, name) for name in LINE_VALUES}
-        shown["tax_rate_id"], shown["option"] = line.tax_rate_id or 0, line.option or 0
-        shown["discount_kind"] = "percent" if line.discount_is_percent else "amount"
-        shown["is_taken"] = line.is_taken
+    def __init__(self, line: ProposalLine | None, proposal: Proposal, **more: Any) -> None:
+        """`line` None: one that is not in the library, to be filled in."""
+        default = library.default_tax_rate()
+        shown: dict[str, Any] = {
+            "quantity": Decimal(1), "every": 1, "cadence": "month", "is_taken": True,
+            "tax_rate_id": default.id if default else 0, "option": 0,
+        }  # fmt: skip
+        if line is not None:
+            shown = {name: getattr(line, name) for name in LINE_VALUES}
+            shown["tax_rate_id"], shown["option"] = line.tax_rate_id or 0, line.option or 0
+            shown["discount_kind"] = "percent" if line.discount_is_percent else "amount"
+            shown |= {"is_taken": line.is_taken, "version": proposals.mark_of(line)}
         super().__init__(**(shown | more))
-        rates = library.tax_rates(keep=[line.tax_rate_id])
+        self.price.flags.required = True
+        rates = library.tax_rates(keep=[shown["tax_rate_id"]])
         self.tax_rate_id.choices = choices([("0", "No tax rate"), *((str(one.id), one.name) for one in rates)])
-        packages = enumerate(line.proposal.options, start=1)
+        packages = enumerate(proposal.options, start=1)
         self.option.choices = choices([("0", "In every package"), *((str(n), name) for n, name in packages)])
+
+    def validate_price(self, field: Amount) -> None:
+        if field.data is None and not field.errors and self.price_type.data != PriceType.INCLUDED.value:
+            raise ValidationError("Type the price; 0 is a price too.")
 
     def validate_starts_on(self, field: Day) -> None:
         if self.starts.data == Starts.DATE.value and field.data is None:

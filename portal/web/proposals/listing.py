@@ -11,6 +11,7 @@ from portal.domain import clients, proposals
 from portal.domain.people import May
 from portal.domain.proposals import Proposal, ProposalState
 from portal.web import formats
+from portal.web.fields import asked_number
 from portal.web.guard import current_person, needs
 from portal.web.offers import headline
 from portal.web.proposals import screen
@@ -27,8 +28,8 @@ SOON = 7  # days before the last one in which a list says so
 def index() -> Response:
     words = request.args.get("q", "").strip().replace("\x00", "")[:LONGEST_SEARCH]
     state = next((one for one in ProposalState if one.value == request.args.get("state")), None)
-    client = clients.get(request.args.get("client", 0, type=int))
-    before = request.args.get("before", type=int)
+    client = clients.get(asked_number("client") or 0)
+    before = asked_number("before")
     kept: dict[str, Any] = {"q": words or None, "state": state, "client": client.id if client else None}
     found = proposals.listing(
         state=state, words=words, client_id=client.id if client else None, before=before, limit=PAGE
@@ -53,7 +54,7 @@ def _row(proposal: Proposal, day: date) -> dict[str, Any]:
     words, tone = STATE_WORDS[proposal.state]
     return {
         "proposal": proposal, "label": proposals.label(proposal), "state": words, "tone": tone,
-        "amount": headline(proposal) if proposal.lines else formats.NOTHING, "note": _note(proposal, day),
+        "amounts": headline(proposal), "note": _note(proposal, day),
     }  # fmt: skip
 
 

@@ -18,6 +18,9 @@ STATE_WORDS = {
 }
 
 
+OPEN = (ProposalState.DRAFT, ProposalState.AWAITING)  # can be changed
+
+
 def proposal_or_404(proposal_id: int) -> Proposal:
     return proposals.get(proposal_id) or abort(404)
 
