@@ -69,8 +69,8 @@ def test_what_has_neither_our_number_nor_our_mark_is_not_looked_at() -> None:
 
 def test_differences_are_said_in_words() -> None:
     assert differences(SENT, there()) == ""
-    assert differences(SENT, there(total=Decimal("115.01"))) == "its total is 115.01, ours 115"
-    assert differences(SENT, there(tax=Decimal("14.99"))) == "its tax is 14.99, ours 15"
+    assert differences(SENT, there(total=Decimal("115.01"))) == "its total is NZD 115.01, ours NZD 115.00"
+    assert differences(SENT, there(tax=Decimal("14.99"))) == "its tax is NZD 14.99, ours NZD 15.00"
     assert differences(SENT, there(number="1007")) == "its number is 1007, ours INV-1"
     assert "it is voided there" in differences(SENT, there(state=InvoiceState.VOIDED))
 

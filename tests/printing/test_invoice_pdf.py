@@ -15,6 +15,7 @@ from PIL import Image
 from portal import invoice_pdf
 from portal.domain import invoices
 from portal.domain.invoices import PdfFacts, PrintedLine, PrintedTax
+from portal.invoice_pdf import paper
 from tests.cast import COMMAND, make_client, make_firm, now
 from tests.cast_invoices import TODAY, make_invoice, make_item
 
@@ -67,15 +68,15 @@ def test_no_name_spoils_the_page(name: str) -> None:
 
 def test_a_letter_no_font_has_is_shown_as_a_box_unless_the_firm_brings_a_font(tmp_path: Path) -> None:
     """Fault row 84."""
-    paper = invoice_pdf._Paper(replace(FACTS, client_name="株式会社"), None)
-    assert paper.clean("株 A", 50) == "\ufffd A"
+    page = paper.Paper(replace(FACTS, client_name="株式会社"), None)
+    assert page.clean("株 A", 50) == "\ufffd A"
     (tmp_path / "readme.txt").write_text("no font")
     assert invoice_pdf.render(replace(FACTS, client_name="株式会社"), tmp_path).startswith(b"%PDF-")
 
 
 def test_overrides_of_direction_cannot_turn_an_amount_around() -> None:
     """Fault row 84."""
-    assert invoice_pdf._clean("Total \u202e00.1\u202c", 50) == "Total 00.1"
+    assert paper.cleaned("Total \u202e00.1\u202c", 50) == "Total 00.1"
 
 
 def test_five_hundred_lines_run_over_pages_and_the_longest_description_fits_on_one() -> None:
@@ -93,11 +94,11 @@ def test_it_is_stamped_and_written_in_the_locale_of_the_firm(stamp: str, locale:
 
 
 def test_figures_are_written_as_the_locale_writes_them() -> None:
-    written = invoice_pdf._Written("de_DE", "EUR")
+    written = paper.Written("de_DE", "EUR")
     assert written.money(Decimal("1234.5")) == "1.234,50\u00a0€"
     assert (written.price(Decimal("0.1234")), written.number(Decimal("0.3333"))) == ("0,1234", "0,3333")
     assert written.day(TODAY) == "3. November 2026"
-    assert invoice_pdf._Written("ja_JP", "JPY").amount(Decimal(1234)) == "1,234"
+    assert paper.Written("ja_JP", "JPY").amount(Decimal(1234)) == "1,234"
 
 
 def test_a_logo_is_shown_and_one_nobody_can_read_is_left_out() -> None:
@@ -110,7 +111,7 @@ def test_a_logo_is_shown_and_one_nobody_can_read_is_left_out() -> None:
 
 
 def test_missing_fonts_are_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(invoice_pdf, "FONTS", tmp_path)
+    monkeypatch.setattr(paper, "FONTS", tmp_path)
     with pytest.raises(invoice_pdf.FontsMissing, match="front_end"):
         invoice_pdf.render(FACTS)
 

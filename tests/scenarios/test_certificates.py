@@ -130,7 +130,7 @@ def test_another_total_or_currency_there_differs(books: LedgerAccount) -> None:
     there(books, "INV-0001", total=Decimal("99.00"))
     there(books, "INV-0003", currency="AUD")
     said = verdicts(books)
-    assert said[0] == ("differs", "its total is 99.00 there, 115 here")
+    assert said[0] == ("differs", "its total is NZD 99.00 there, NZD 115.00 here")
     assert said[2] == ("differs", "its currency is AUD there, NZD here")
 
 

@@ -89,7 +89,7 @@ def test_restored_where_the_same_sign_is_the_same_invoice_nothing_is_written_ove
     shell.deliver_due(now())
     assert books.app.calls.count("invoices") == 1  # the first time
     assert (row(asked).state, row(asked).adopted) == (DeliveryState.DELIVERED, True)
-    assert "Ledger shows the invoice differently: its total is 99.00, ours 115" in told_of(invoice_of(asked))
+    assert "Ledger shows the invoice differently: its total is NZD 99.00, ours NZD 115.00" in told_of(invoice_of(asked))
 
 
 def test_after_an_ordinary_pause_the_ledger_is_not_read_first(strict: LedgerAccount, clock: Any) -> None:

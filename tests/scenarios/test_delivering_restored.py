@@ -94,7 +94,7 @@ def test_restored_from_a_backup_nothing_is_created_again(books: LedgerAccount, c
 
 def _is_told(books: LedgerAccount, asked: list[int], changed: int | None) -> None:
     """What differs is on its own invoice, once, in every place that tells of it; and nothing is said of the others."""
-    how = "its total is 99.00, ours 115"
+    how = "its total is NZD 99.00, ours NZD 115.00"
     line = f"Ledger shows the invoice differently: {how}"
     for one in asked:
         log = told_of(db.session.get_one(Invoice, row(one).invoice_id))

@@ -70,7 +70,7 @@ def test_on_the_page(mixed: LedgerAccount, sign_in_as: Callable[..., Browser]) -
     for number, verdict, words in expected:
         line = page[page.index(f">{number}</a>") :].split("</tr>")[0]
         assert verdict in line
-        assert verdict == "there once" or words in line
+        assert verdict == "there once" or words.replace("NZD ", "$") in line  # as the firm writes its own money
 
 
 def test_in_a_terminal(mixed: LedgerAccount, app: Any) -> None:

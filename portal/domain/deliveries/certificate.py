@@ -10,7 +10,7 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from portal.db import db
-from portal.domain import connections
+from portal.domain import connections, money
 from portal.domain.apps import Connection
 from portal.domain.csv_cells import Value
 from portal.domain.deliveries.asking import of, of_payments
@@ -236,7 +236,8 @@ def _differs(own: Delivered, one: LedgerInvoice, others: int, tells_void: bool) 
     if one.number and one.number != own.number:
         said.append(f"its number is {one.number} there, {own.number} here")
     if one.total != own.total:
-        said.append(f"its total is {one.total} there, {own.total} here")
+        total = money.said(one.total, one.currency or own.currency)
+        said.append(f"its total is {total} there, {money.said(own.total, own.currency)} here")
     if one.currency and one.currency != own.currency:
         said.append(f"its currency is {one.currency} there, {own.currency} here")
     if others:

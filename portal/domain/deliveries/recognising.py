@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from portal.domain import money
 from portal.domain.records import InvoiceOut, InvoiceState, LedgerInvoice, LedgerPayment, PaymentOut
 
 
@@ -57,11 +58,11 @@ def _standing(one: LedgerInvoice) -> tuple[bool, str]:
 
 def differences(sent: InvoiceOut, one: LedgerInvoice) -> str:
     """How the ledger's invoice differs from ours, in words; empty: it does not."""
-    said = []
+    there, said = one.currency or sent.currency, []
     if one.total != sent.total:
-        said.append(f"its total is {one.total}, ours {sent.total}")
+        said.append(f"its total is {money.said(one.total, there)}, ours {money.said(sent.total, sent.currency)}")
     elif one.tax is not None and one.tax != sent.tax:
-        said.append(f"its tax is {one.tax}, ours {sent.tax}")
+        said.append(f"its tax is {money.said(one.tax, there)}, ours {money.said(sent.tax, sent.currency)}")
     if one.number != sent.number:
         said.append(f"its number is {one.number or 'empty'}, ours {sent.number}")
     if one.currency and one.currency != sent.currency:

@@ -1,4 +1,4 @@
-"""An invoice as a PDF file on A4: `render(facts)`. Pure layout; it knows neither the database nor a request.
+"""The page: its layout, from plain values. It knows neither the database nor a request.
 
 Words are English, numbers and days as the firm's locale writes them. Names may hold anything (fault row 84): what
 cannot be printed is left out or shown as a box, and never spoils the page.
@@ -26,8 +26,9 @@ from fpdf.fonts import FontFace, TTFFont
 from portal.domain import money
 from portal.domain.invoices import PdfFacts, PrintedLine
 from portal.domain.text import several
+from portal.invoice_pdf import FontsMissing
 
-FONTS = Path(__file__).resolve().parent.parent / "static" / "vendor"
+FONTS = Path(__file__).resolve().parent.parent.parent / "static" / "vendor"
 FAMILY = {"": "noto-sans.ttf", "B": "noto-sans-bold.ttf"}
 FALLBACKS = {
     "dejavu": {"": "dejavu-sans.ttf", "B": "dejavu-sans-bold.ttf"},
@@ -50,34 +51,16 @@ logging.getLogger("fpdf").setLevel(logging.ERROR)  # it warns of every letter a 
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
-class FontsMissing(RuntimeError):
-    """The fonts were not copied at set-up; the text says how to."""
-
-
-def render(facts: PdfFacts, fonts: Path | None = None) -> bytes:
-    """The file. The same facts give the same file. Raises `FontsMissing`.
-
-    `fonts` is a folder whose .ttf and .otf files are used for letters that ours lack, Chinese ones for instance.
-    """
-    page = _Paper(facts, fonts)
-    page.head()
-    page.parties()
-    page.lines()
-    page.sums()
-    page.closing()
-    return bytes(page.output())
-
-
-class _Paper(FPDF):
+class Paper(FPDF):
     def __init__(self, facts: PdfFacts, fonts: Path | None) -> None:
         super().__init__("P", "mm", "A4")
         self.facts = facts
-        self.written = _Written(facts.locale, facts.currency)
+        self.written = Written(facts.locale, facts.currency)
         self.unknown: frozenset[str] = frozenset()  # letters no font has a shape for
         self.set_margins(MARGIN, 16, MARGIN)
         self.set_auto_page_break(True, margin=22)
         self.set_title(f"Invoice {facts.number}")
-        self.set_author(_clean(facts.firm_name, LONGEST["name"]))
+        self.set_author(cleaned(facts.firm_name, LONGEST["name"]))
         self.set_lang(facts.locale.replace("_", "-"))
         self.set_creation_date(datetime.combine(facts.issued_on, time(12), UTC))
         self._fonts(fonts)
@@ -107,7 +90,7 @@ class _Paper(FPDF):
 
     def clean(self, text: str, longest: int, most_lines: int = 1) -> str:
         """What can be printed of it, cut with an ellipsis; a box for every letter without a shape."""
-        shown = _clean(text, longest, most_lines)
+        shown = cleaned(text, longest, most_lines)
         return "".join(BOX if one in self.unknown else one for one in shown) if self.unknown else shown
 
     def type(self, size: float, style: str = "", ink: tuple[int, int, int] = INK) -> None:
@@ -277,7 +260,7 @@ class _Paper(FPDF):
         self.line(MARGIN, self.get_y(), MARGIN + WIDTH, self.get_y())
 
 
-class _Written:
+class Written:
     """Numbers and days as a locale writes them; plain English ones where it is not known."""
 
     def __init__(self, locale: str, currency: str) -> None:
@@ -317,7 +300,7 @@ def _plain(text: str) -> str:
     return re.sub("[\u200e\u200f\u061c]", "", text).replace("\u202f", "\u00a0")
 
 
-def _clean(text: str, longest: int, most_lines: int = 1) -> str:
+def cleaned(text: str, longest: int, most_lines: int = 1) -> str:
     """What can be printed of it, cut with an ellipsis."""
     shown = UNSHOWN.sub("", SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\t", " ")))
     lines = shown.strip().split("\n")
@@ -334,9 +317,9 @@ def _letters(facts: PdfFacts) -> set[str]:
     texts += [facts.memo, facts.number, *(tax.name for tax in facts.taxes)]
     for line in facts.lines:
         texts += [line.name, line.description, line.unit]
-    written = _Written(facts.locale, facts.currency)
+    written = Written(facts.locale, facts.currency)
     texts += [written.money(Decimal("-1234567890.12")), written.day(facts.issued_on), written.day(facts.due_on)]
-    return set("".join(_clean(text, 4000, 400) for text in texts))
+    return set("".join(cleaned(text, 4000, 400) for text in texts))
 
 
 def _fallbacks(folder: Path | None) -> dict[str, dict[str, Path]]:
