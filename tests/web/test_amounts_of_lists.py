@@ -6,9 +6,8 @@ from decimal import Decimal
 
 import pytest
 from babel import Locale
-from babel.numbers import format_currency
 
-from portal.web.formats import _amounts_written_in, _plain
+from portal.web.formats import _amounts_written_in, _money_text
 
 AMOUNTS = [
     Decimal(one)
@@ -21,6 +20,7 @@ AMOUNTS = [
 @pytest.mark.parametrize("name", ["en_NZ", "en_IN", "de_CH", "fr_CA", "es_ES", "ar_EG", "fa_IR", "ja_JP", "hi"])
 def test_an_amount_in_a_list_reads_as_everywhere_else(name: str, currency: str) -> None:
     language = Locale.parse(name)
-    write = _amounts_written_in(currency, language)
-    wanted = [_plain(format_currency(amount, currency, locale=language)) for amount in AMOUNTS]
-    assert [write(amount) for amount in AMOUNTS] == wanted
+    for own in (currency, "AUD"):
+        write = _amounts_written_in(currency, language, own)
+        wanted = [_money_text(amount, currency, language, own) for amount in AMOUNTS]
+        assert [write(amount) for amount in AMOUNTS] == wanted
