@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from portal.domain.invoices import PdfFacts
+from portal.invoice_pdf.fonts import FontsMissing
 
-
-class FontsMissing(RuntimeError):
-    """The fonts were not copied at set-up; the text says how to."""
+__all__ = ["FontsMissing", "render"]
 
 
 def render(facts: PdfFacts, fonts: Path | None = None) -> bytes:

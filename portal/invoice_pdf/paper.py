@@ -11,13 +11,11 @@ import logging
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
-from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # it ships no types
 from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, TableBordersLayout, VAlign, XPos, YPos
 from fpdf.errors import FPDFException
@@ -26,14 +24,8 @@ from fpdf.fonts import FontFace, TTFFont
 from portal.domain import money
 from portal.domain.invoices import PdfFacts, PrintedLine
 from portal.domain.text import several
-from portal.invoice_pdf import FontsMissing
+from portal.invoice_pdf.fonts import FAMILY, fallbacks, held, kept
 
-FONTS = Path(__file__).resolve().parent.parent.parent / "static" / "vendor"
-FAMILY = {"": "noto-sans.ttf", "B": "noto-sans-bold.ttf"}
-FALLBACKS = {
-    "dejavu": {"": "dejavu-sans.ttf", "B": "dejavu-sans-bold.ttf"},
-    "emoji": {"": "noto-emoji.ttf", "B": "noto-emoji.ttf"},
-}
 MARGIN, WIDTH = 18, 174  # millimetres: what is left between the margins of A4
 INK, PALE, RULE = (32, 38, 48), (98, 106, 118), (214, 219, 226)
 SHADE = (243, 245, 248)
@@ -69,14 +61,14 @@ class Paper(FPDF):
     def _fonts(self, folder: Path | None) -> None:
         """The family, and of the others only what this invoice needs: reading a font costs more than the page."""
         for style, name in FAMILY.items():
-            self.add_font("invoice", style, _file(name))
-        lacking = _letters(self.facts) - _held(_file(FAMILY[""])) - {"\n"}
+            self.add_font("invoice", style, kept(name))
+        lacking = _letters(self.facts) - held(kept(FAMILY[""])) - {"\n"}
         needed = []
-        for family, files in (_fallbacks(folder) if lacking else {}).items():
-            if lacking & _held(files[""]):
+        for family, files in (fallbacks(folder) if lacking else {}).items():
+            if lacking & held(files[""]):
                 for style, path in files.items():
                     self.add_font(family, style, path)
-                lacking -= _held(files[""])
+                lacking -= held(files[""])
                 needed.append(family)
         self.unknown = frozenset(lacking)
         if needed:
@@ -320,24 +312,3 @@ def _letters(facts: PdfFacts) -> set[str]:
     written = Written(facts.locale, facts.currency)
     texts += [written.money(Decimal("-1234567890.12")), written.day(facts.issued_on), written.day(facts.due_on)]
     return set("".join(cleaned(text, 4000, 400) for text in texts))
-
-
-def _fallbacks(folder: Path | None) -> dict[str, dict[str, Path]]:
-    """Where to look for letters the family lacks: our own fonts, then the firm's."""
-    found = {family: {style: _file(name) for style, name in files.items()} for family, files in FALLBACKS.items()}
-    own = sorted(one for one in folder.iterdir() if one.suffix.lower() in (".ttf", ".otf")) if folder else []
-    return found | {f"own-{place}": {"": path, "B": path} for place, path in enumerate(own)}
-
-
-@lru_cache(maxsize=16)
-def _held(path: Path) -> frozenset[str]:
-    """The characters a font has a shape for."""
-    with TTFont(path, lazy=True) as font:
-        return frozenset(chr(code) for code in font.getBestCmap())
-
-
-def _file(name: str) -> Path:
-    path = FONTS / name
-    if not path.exists():
-        raise FontsMissing("The fonts of invoices are missing. Run: python -m portal.front_end")
-    return path

@@ -62,7 +62,7 @@ LAYERS = {
     ),
     "printing": Layer(
         ("portal.invoice_pdf",),
-        ("portal.domain",),
+        ("portal.invoice_pdf", "portal.domain"),
         never=("flask", "sqlalchemy", "requests", "apscheduler"),
         advice="What is printed comes in as plain values; the domain puts them together.",
     ),

@@ -15,7 +15,7 @@ from PIL import Image
 from portal import invoice_pdf
 from portal.domain import invoices
 from portal.domain.invoices import PdfFacts, PrintedLine, PrintedTax
-from portal.invoice_pdf import paper
+from portal.invoice_pdf import fonts, paper
 from tests.cast import COMMAND, make_client, make_firm, now
 from tests.cast_invoices import TODAY, make_invoice, make_item
 
@@ -111,7 +111,7 @@ def test_a_logo_is_shown_and_one_nobody_can_read_is_left_out() -> None:
 
 
 def test_missing_fonts_are_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(paper, "FONTS", tmp_path)
+    monkeypatch.setattr(fonts, "FONTS", tmp_path)
     with pytest.raises(invoice_pdf.FontsMissing, match="front_end"):
         invoice_pdf.render(FACTS)
 
