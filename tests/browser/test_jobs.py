@@ -32,7 +32,7 @@ def test_a_proposal_sets_up_its_job_in_the_practice_app(visitor: Visitor, connec
     visitor.press("Make the draft")
     visitor.is_at(f"Services of {PROPOSAL}")
     page.get_by_role("checkbox", name="Company set-up").check()
-    visitor.press("Put in what is ticked")
+    visitor.press("Add the ticked services")
     visitor.is_told("Company set-up is in the proposal.")
     visitor.follow("Done")
 

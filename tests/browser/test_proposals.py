@@ -63,7 +63,7 @@ def test_a_member_drafts_a_proposal_and_puts_it_out(visitor: Visitor, someone: C
     tom.press("Make the draft")
     tom.is_at("Services of Books for the new year")
     page.get_by_role("checkbox", name="Bookkeeping").check()
-    tom.press("Put in what is ticked")
+    tom.press("Add the ticked services")
     tom.is_told("Bookkeeping is in the proposal.")
     tom.look()
     tom.follow("Bookkeeping")

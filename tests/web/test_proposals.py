@@ -65,8 +65,8 @@ def test_a_proposal_is_drafted_filled_and_put_out(story, sign_in_as, browser) ->
     page = page.browser.get("/proposals/new?q=acme").click("Acme Corp")
     page = page.submit("Make the draft", name="Accounts 2027", message="Kia ora.")
     assert page.said == "The draft is made. Put services into it next."
-    assert page.submit("Put in what is ticked").said == "Tick what is to be put in."
-    page = page.submit("Put in what is ticked", service=["1"])
+    assert page.submit("Add the ticked services").said == "Tick the services to add."
+    page = page.submit("Add the ticked services", service=["1"])
     assert page.said == "Annual accounts is in the proposal."
     page = page.click("Done")
     assert "On acceptance $1,380.00 $1,200.00 before tax, GST 15 % $180.00" in page.text
@@ -95,8 +95,10 @@ def test_a_line_is_changed_moved_and_taken_out(story, sign_in_as) -> None:
         proposal_id = make_draft().id
         make_draft("Beta Ltd")
     browser = sign_in_as("member")
-    page = browser.get(f"/proposals/{proposal_id}/lines").click("Something that is not in the library")
-    page = page.submit("Put it in", name="Advice", price="100", quantity="2", discount="10", discount_kind="percent")
+    page = browser.get(f"/proposals/{proposal_id}/lines").click("Add a line of your own")
+    page = page.submit(
+        "Add to the proposal", name="Advice", price="100", quantity="2", discount="10", discount_kind="percent"
+    )
     assert page.said == "Advice is in the proposal."
     assert "Advice 2 × $100.00, $20.00 discount taken off On acceptance $180.00" in page.text
     wrong = page.click("Advice").submit("Save", discount="500", discount_kind="amount")
@@ -104,8 +106,8 @@ def test_a_line_is_changed_moved_and_taken_out(story, sign_in_as) -> None:
     assert "more than the line comes to" in wrong.errors()["discount"]
     page = page.submit("Move Advice up")
     assert [row.xpath("string(th/a)").strip() for row in page.all("//tbody/tr")] == ["Advice", "Company set-up"]
-    page = page.submit("Take out: Advice")
-    assert page.said.startswith("Advice is taken out of the proposal.")
+    page = page.submit("Remove: Advice")
+    assert page.said.startswith("Advice is removed from the proposal.")
     page = page.submit("Undo")
     assert page.said == "Advice is back where it was."
     assert [row.xpath("string(th/a)").strip() for row in page.all("//tbody/tr")] == ["Advice", "Company set-up"]
@@ -238,7 +240,7 @@ def test_several_services_are_put_into_a_package_at_once(story, sign_in_as) -> N
         for name in ("Payroll", "GST return"):
             library.create_service(name, by=COMMAND, now=now(), price=Decimal(100))
     page = sign_in_as("member").get(f"/proposals/{proposal_id}/lines")
-    page = page.submit("Put in what is ticked", service=["1", "2"], option="2")
+    page = page.submit("Add the ticked services", service=["1", "2"], option="2")
     assert page.said == "Payroll and GST return are in the proposal."
     rows = [" ".join(row.text_content().split()) for row in page.all("//tbody/tr")]
     told = [row.split(" On acceptance")[0] for row in rows]
@@ -250,13 +252,13 @@ def test_something_of_its_own_is_offered_only_once_it_is_filled_in(story, sign_i
     with story():
         proposal = make_draft()
         proposal_id, link = proposal.id, put_out(proposal)
-    form = sign_in_as("member").get(f"/proposals/{proposal_id}/lines").click("Something that is not in the library")
+    form = sign_in_as("member").get(f"/proposals/{proposal_id}/lines").click("Add a line of your own")
     assert browser.get(link).all("//*[@class='service']//h3")[0].text_content().strip() == "Company set-up"
     assert len(browser.get(link).all("//*[@class='service']")) == 1
-    assert form.submit("Put it in", name="", price="100").errors() == {"name": "Give it a name."}
-    first = form.submit("Put it in", name="Advice", price="100")
+    assert form.submit("Add to the proposal", name="", price="100").errors() == {"name": "Give it a name."}
+    first = form.submit("Add to the proposal", name="Advice", price="100")
     assert first.said == "Advice is in the proposal."
-    again = form.submit("Put it in", name="Advice", price="100")
+    again = form.submit("Add to the proposal", name="Advice", price="100")
     assert again.said == "That form was sent already; what it added is here."
     assert len(browser.get(link).all("//*[@class='service']")) == 2
 
@@ -283,7 +285,7 @@ def test_a_line_is_put_back_once(story, sign_in_as) -> None:
         proposal = make_draft()
         proposal_id, line_id = proposal.id, proposal.lines[0].id
     browser = sign_in_as("member")
-    undo = browser.get(f"/proposals/{proposal_id}/lines").submit("Take out: Company set-up").form("Undo").get("action")
+    undo = browser.get(f"/proposals/{proposal_id}/lines").submit("Remove: Company set-up").form("Undo").get("action")
     assert browser.post(undo).said == "Company set-up is back where it was."
     assert browser.post(undo).said == "Nothing was changed: it is back already."
     with story():
@@ -358,5 +360,5 @@ def test_numbers_nobody_has_are_taken_for_no_choice(story, sign_in_as, browser) 
         assert browser.post(f"{link}/choice", take=number, option=number).status == 200
         assert browser.post(f"{link}/acceptance", take=number, option=number, shown="x").status == 409
         staff = sign_in_as("member")
-        assert staff.post(f"/proposals/{proposal_id}/lines", service=number).said == "Tick what is to be put in."
+        assert staff.post(f"/proposals/{proposal_id}/lines", service=number).said == "Tick the services to add."
         assert staff.post(f"/proposals/{proposal_id}/acceptance", name="A", take=number).status == 422

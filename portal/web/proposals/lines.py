@@ -52,7 +52,7 @@ def put_in(proposal_id: int) -> Response:
         db.session.rollback()
         return done(str(problem), ".lines", tone="warn", proposal_id=proposal_id)
     if not made:
-        return done("Tick what is to be put in.", ".lines", tone="info", proposal_id=proposal_id)
+        return done("Tick the services to add.", ".lines", tone="info", proposal_id=proposal_id)
     db.session.commit()
     names = [one.name for one in made]
     said = f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} are"
@@ -159,7 +159,7 @@ def take_out(proposal_id: int, line_id: int) -> Response:
         return done(str(problem), ".page", tone="warn", proposal_id=proposal_id)
     db.session.commit()
     undo = ("Undo", url_for(".put_back", proposal_id=proposal_id, entry_id=entry))
-    return done(f"{name} is taken out of the proposal.", ".lines", undo=undo, proposal_id=proposal_id)
+    return done(f"{name} is removed from the proposal.", ".lines", undo=undo, proposal_id=proposal_id)
 
 
 @screen.post("/<int:proposal_id>/removals/<int:entry_id>/return")
