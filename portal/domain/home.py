@@ -84,6 +84,8 @@ class Figures(NamedTuple):
     not_in_ledger: int  # invoices
     unsure: int  # invoices that may be in their ledger
     held_up: int  # items that could not be billed when they were due
+    mail_failed: int  # messages that could not be sent
+    mail_unsure: int  # messages that may not have arrived
     expected: int
     has_clients: bool
 
@@ -114,6 +116,7 @@ def figures(tomorrow: date) -> Figures:
 @lru_cache(maxsize=1)
 def _figures() -> Select[*tuple[Any, ...]]:
     from portal.domain.invoices import narrowed  # they know of clients, and those of the figures here
+    from portal.domain.mail import MailState, needs_a_look
     from portal.domain.rehearsal import AHEAD
     from portal.domain.schedule import coming
 
@@ -131,6 +134,7 @@ def _figures() -> Select[*tuple[Any, ...]]:
         _capped(stuck),
         *(_capped(*narrowed.standing_there(standing)) for standing in ("failed", "needs_check")),
         _capped(*coming.HELD_UP),
+        *(_capped(*needs_a_look(state)) for state in (MailState.FAILED, MailState.UNKNOWN)),
         cast(func.coalesce(func.nullif(found, literal_column("''")), literal_column("'0'")), Integer),
         exists(select(_ONE).select_from(Client.__table__)),
     )  # fmt: skip

@@ -42,7 +42,13 @@ def index() -> Response:
     waits = overview.figures(today + timedelta(days=1))
     return render(
         "home/index.html",
-        tasks=[*_of_apps(health), *_of_clients(waits), *_of_invoices(waits), *_of_billing(waits, today)],
+        tasks=[
+            *_of_apps(health),
+            *_of_clients(waits),
+            *_of_invoices(waits),
+            *_of_billing(waits, today),
+            *_of_mail(waits),
+        ],
         health=[_line(one) for one in health],
         sees_apps=person.may(May.SEE_APPS),
         may_connect=person.may(May.MANAGE_APPS),
@@ -119,6 +125,23 @@ def _of_billing(waits: Figures, today: date) -> list[Task]:
         what = _several(troubled, "invoice of tomorrow with a problem", "invoices of tomorrow with a problem")
         span: dict[str, Any] = {"from": tomorrow, "to": tomorrow, "show": "problems"}
         found.append(Task(count_capped(troubled), what, why, url_for("rehearsal.index", **span), "warn"))
+    return found
+
+
+def _of_mail(waits: Figures) -> list[Task]:
+    """Messages to clients nobody has decided about, for those who can open their list."""
+    found: list[Task] = []
+    if not current_person().may(May.MANAGE_SETTINGS):
+        return found
+    url = url_for("settings.email")
+    if failed := waits.mail_failed:
+        why = "Their invoices and proposals have not reached who they are for. Each says why and what to do."
+        what = _several(failed, "message could not be sent", "messages could not be sent")
+        found.append(Task(count_capped(failed), what, why, url, "bad"))
+    if unsure := waits.mail_unsure:
+        why = "The mail server’s answer was lost. Nothing is sent a second time before somebody says so."
+        what = _several(unsure, "message may not have arrived", "messages may not have arrived")
+        found.append(Task(count_capped(unsure), what, why, url, "warn"))
     return found
 
 

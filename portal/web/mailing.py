@@ -173,6 +173,19 @@ def take_back(mail_id: int) -> tuple[str, str]:
     return said, "ok"
 
 
+def leave(mail_id: int) -> tuple[str, str]:
+    """Nobody is to be asked about a message any more that was not sent, or may not have been: (what to say, tone).
+    Commits."""
+    try:
+        row = mail.leave(mail_id, by=actor(), now=now())
+    except mail.CannotLeave as told:
+        db.session.rollback()
+        return str(told), "warn"
+    said = f"The message to {row.to_address} is left as it is. Nothing more is sent."
+    db.session.commit()
+    return said, "ok"
+
+
 def withdraw_waiting(mails: Iterable[MailShown], reason: str) -> None:
     """Messages that wait with a link that is about to close go out no more."""
     for one in mails:

@@ -6,9 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import db
+from portal.domain import mail
 from portal.domain.apps import ConnectionState, RunKind, RunState, RunTrigger, SyncRun
 from portal.domain.clients import Client, SyncState
+from portal.domain.mail import moves
 from tests import cast
+from tests.at_scale import statements
+from tests.cast_invoices import make_invoice
 
 
 @pytest.fixture
@@ -63,6 +67,49 @@ def test_every_figure_opens_the_list_it_counts(sign_in_as, trouble) -> None:
         assert page.status == 200
         if page.path == "/clients":
             assert f"{figure} client" in page.text, "archived clients are in neither"
+
+
+@pytest.fixture
+def lost_mail(story) -> None:
+    """Two messages that could not be sent, one of which was sent anew since, and one that may have arrived."""
+    mail.send_as("billing@marlow.example")
+    with story():
+        invoice = make_invoice(cast.make_client("Acme"))
+        for place, became in enumerate(("failed", "failed", "unsure", "failed")):
+            row = mail.put_down(
+                kind=mail.MailKind.INVOICE, key=f"k{place}", to=mail.Recipient("", f"a{place}@acme.example"),
+                subject="Invoice", message="Here it is.", invoice=invoice, by=cast.COMMAND, now=cast.now(),
+            )  # fmt: skip
+            getattr(moves, became)(row, "The answer was lost.", by=cast.COMMAND, now=cast.now())
+        anew = mail.put_down(
+            kind=mail.MailKind.INVOICE, key="anew", to=mail.Recipient("", "a3@acme.example"), subject="Invoice",
+            message="Here it is.", invoice=invoice, by=cast.COMMAND, now=cast.now(),
+        )  # fmt: skip
+        moves.sent(anew, by=cast.COMMAND, now=cast.now())
+    mail.send_as("")
+
+
+def test_messages_that_did_not_arrive_lead_whoever_may_decide_to_their_list(sign_in_as, lost_mail) -> None:
+    browser = sign_in_as("admin")
+    page = browser.get("/")
+    assert tasks(page) == [("2", "messages could not be sent"), ("1", "message may not have arrived")]
+    for what in ("messages could not be sent", "message may not have arrived"):
+        there = page.click(what)
+        assert there.path == "/settings/email"
+        assert len(there.all("//section[@id='looks']//tbody/tr")) == 3
+        assert "2 messages could not be sent. 1 message may or may not have arrived." in there.text
+
+
+@pytest.mark.parametrize("role", ["member", "support"])
+def test_who_cannot_open_that_list_is_not_asked(sign_in_as, lost_mail, role: str) -> None:
+    assert tasks(sign_in_as(role).get("/")) == []
+
+
+def test_lost_mail_costs_home_no_further_question(app, sign_in_as, trouble, lost_mail) -> None:
+    browser = sign_in_as("admin")
+    with app.app_context(), statements() as said:
+        assert browser.client.get("/", base_url=browser.base).status_code == 200
+    assert len([one for one in said if "outgoing_mail" in one]) == 1
 
 
 def test_the_apps_show_how_they_are(sign_in_as, trouble) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from portal.db import db
 from portal.domain import mail
 from portal.domain.clients import Client
-from portal.domain.mail import MailKind
-from tests.cast import make_client, make_firm
+from portal.domain.invoices import Invoice
+from portal.domain.mail import MailKind, MailState, OutgoingMail
+from tests.cast import make_client, make_firm, now
 from tests.cast_invoices import make_invoice
-from tests.reading import Browser
-from tests.web.post import AROHA, CONTACTS, SENDER, TAMA, send_all
+from tests.reading import Browser, Page
+from tests.web.post import AROHA, CONTACTS, SENDER, TAMA, one_id, rows, send_all
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -109,7 +111,7 @@ class TestSettings:
         send_all(story)
         page = alice.get(page.find("//section[@id='test']").get("hx-get"))
         assert "Not sent" in page.text and "there is no such mailbox" in page.text
-        assert "1 message could not be sent." in page.text
+        assert "Some messages need a look" not in page.text, "it concerns nobody but who asked for it"
 
     def test_only_a_test_is_shown_by_its_number(self, box, alice, acme, story) -> None:
         with story():
@@ -135,6 +137,120 @@ class TestSettings:
         for address in ("/settings/email", "/settings"):
             assert "hush-hush-42" not in browser.get(address).body
             assert "marlow-user" not in browser.get(address).body
+
+
+class TestMessagesThatNeedALook:
+    @pytest.fixture
+    def invoice(self, box, bob, acme, story) -> int:
+        """INV-0001, to be sent to Aroha, whose mailbox refuses the first message."""
+        box.go_wrong("refuse", AROHA, times=1)
+        return self.sent_of(acme, bob, story)
+
+    @staticmethod
+    def sent_of(client: int, browser: Browser, story) -> int:
+        with story():
+            invoice = make_invoice(db.session.get_one(Client, client)).id
+        browser.get(f"/invoices/{invoice}/sending").submit("Send")
+        send_all(story)
+        return invoice
+
+    @staticmethod
+    def listed(page: Page) -> list[str]:
+        return [" ".join(one.text_content().split()) for one in page.all("//section[@id='looks']//tbody/tr")]
+
+    def test_each_is_named_with_what_it_is_about_and_what_is_wrong(self, alice, invoice) -> None:
+        page = alice.get("/settings/email")
+        assert "1 message could not be sent." in page.text
+        (row,) = self.listed(page)
+        assert row.startswith("Aroha Ngata <aroha@acme.example> Invoice INV-0001")
+        assert "Not sent" in row and "there is no such mailbox" in row
+        assert page.click("Invoice INV-0001").path == f"/invoices/{invoice}"
+
+    def test_trying_again_from_there_sends_it_and_the_list_is_empty(self, box, alice, invoice, story) -> None:
+        after = alice.get("/settings/email").submit("Try again")
+        assert (after.path, after.said) == ("/settings/email", f"The message to {AROHA} is on its way again.")
+        send_all(story)
+        assert [one.to for one in box.mails] == [AROHA]
+        page = alice.get("/settings/email")
+        assert self.listed(page) == [] and "Some messages need a look" not in page.text
+
+    def test_one_that_may_have_arrived_goes_again_only_when_somebody_knows(self, box, alice, bob, acme, story) -> None:
+        box.go_wrong("drop", AROHA, times=1)
+        self.sent_of(acme, bob, story)
+        page = alice.get("/settings/email")
+        assert "1 message may or may not have arrived." in page.text
+        assert "It may have arrived already. Sending it again may bring it" in self.listed(page)[0]
+        unknowing = alice.post(f"/settings/email/messages/{one_id(story)}/repeats")
+        assert "It may have arrived already." in unknowing.said
+        with story():
+            assert rows()[0].state == MailState.UNKNOWN
+        page.submit("Send it again all the same")
+        send_all(story)
+        assert [one.to for one in box.mails] == [AROHA, AROHA]  # the mailbox had kept the first
+
+    def test_one_that_is_left_is_asked_about_no_more_and_its_page_says_who_left_it(
+        self, box, alice, bob, invoice, story
+    ) -> None:
+        after = alice.get("/settings/email").submit("Leave it")
+        assert after.said == f"The message to {AROHA} is left as it is. Nothing more is sent."
+        assert self.listed(after) == []
+        page = bob.get(f"/invoices/{invoice}")
+        assert "It was not sent; left by Alice" in page.text and "is left as it is: it was not sent" in page.text
+        assert "Try again" not in page.buttons()
+        twice = alice.post(f"/settings/email/messages/{one_id(story)}/leaving")
+        assert twice.said == f"The message to {AROHA} needs no decision: withdrawn."
+        send_all(story)
+        assert box.mails == []
+
+    def test_one_left_that_may_have_arrived_says_so_for_good(self, box, alice, bob, acme, story) -> None:
+        box.go_wrong("drop", AROHA, times=1)
+        invoice = self.sent_of(acme, bob, story)
+        alice.get("/settings/email").submit("Leave it")
+        page = bob.get(f"/invoices/{invoice}")
+        assert "May have been sent" in page.text and "It may have arrived; left by Alice" in page.text
+
+    def test_one_whose_invoice_went_to_the_same_address_since_is_settled(self, alice, bob, invoice, story) -> None:
+        bob.get(f"/invoices/{invoice}/sending").submit("Send")
+        send_all(story)
+        assert self.listed(alice.get("/settings/email")) == []
+        assert "could not be sent" not in alice.get("/").text
+
+    def test_what_a_voided_invoice_was_to_say_can_only_be_left(self, alice, invoice, story) -> None:
+        with story():
+            db.session.get_one(Invoice, invoice).voided_at = now()
+        page = alice.get("/settings/email")
+        assert "The invoice is voided." in self.listed(page)[0]
+        assert "Try again" not in page.buttons() and "Leave it" in page.buttons()
+
+    def test_fifty_are_shown_and_the_rest_is_counted(self, alice, invoice, story) -> None:
+        with story():
+            told = rows()[0]
+            kept = {one.key: getattr(told, one.key) for one in OutgoingMail.__table__.columns if one.key != "id"}
+            more = [{**kept, "key": f"k{place}", "to_address": f"a{place}@x.nz"} for place in range(51)]
+            db.session.execute(insert(OutgoingMail), more)
+        page = alice.get("/settings/email")
+        assert len(self.listed(page)) == 50
+        assert "a50@x.nz" in self.listed(page)[0]
+        assert "2 older messages like these." in page.text and "52 messages could not be sent." in page.text
+
+    def test_only_admins_decide_and_only_about_messages_to_clients(self, alice, bob, box, invoice, story) -> None:
+        for act in ("repeats", "leaving"):
+            assert bob.post(f"/settings/email/messages/{one_id(story)}/{act}").status == 403
+            assert alice.post(f"/settings/email/messages/4711/{act}").status == 404
+        box.go_wrong("refuse", times=1)
+        alice.get("/settings/email").submit("Send me a test")
+        send_all(story)
+        with story():
+            test = rows()[-1].id
+        assert alice.post(f"/settings/email/messages/{test}/leaving").status == 404
+        with story():
+            assert [one.state for one in rows()] == [MailState.FAILED, MailState.FAILED]
+
+    def test_without_a_mail_server_nothing_can_be_tried(self, box, alice, invoice, story) -> None:
+        mail.send_as("")
+        page = alice.get("/settings/email")
+        assert len(self.listed(page)) == 1
+        assert "Try again" not in page.buttons() and "Leave it" in page.buttons()
 
 
 class TestPreferences:

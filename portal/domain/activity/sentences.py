@@ -140,6 +140,7 @@ SENTENCES: dict[Verb, str] = {
     Verb.MAIL_UNSURE: "{what} may have reached {to}, or not: {reason}. It is not sent again by itself",
     Verb.MAIL_AGAIN: "{what} is to be sent to {to} once more",
     Verb.MAIL_WITHDRAWN: "{what} is not sent to {to}: {reason}",
+    Verb.MAIL_LEFT: "{what} to {to} is left as it is: {known}",
     Verb.MAIL_SETTINGS_CHANGED: "Email settings changed: {what}",
     Verb.MAIL_PREFERENCES_CHANGED: "Email preferences changed: {what}",
 }

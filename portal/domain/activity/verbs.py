@@ -140,5 +140,6 @@ class Verb(StrEnum):
     MAIL_UNSURE = "mail_unsure"
     MAIL_AGAIN = "mail_again"
     MAIL_WITHDRAWN = "mail_withdrawn"
+    MAIL_LEFT = "mail_left"
     MAIL_SETTINGS_CHANGED = "mail_settings_changed"
     MAIL_PREFERENCES_CHANGED = "mail_preferences_changed"

@@ -18,8 +18,9 @@ class MailKind(StrEnum):
 
 
 class MailState(StrEnum):
-    """Moves: waiting → sending → sent | failed | unknown | waiting; failed and unknown → waiting when a person says so;
-    waiting → withdrawn. A message is never sent again by itself once it may have arrived.
+    """Moves: waiting → sending → sent | failed | unknown | waiting; failed and unknown → waiting when a person says so,
+    or → withdrawn when one leaves it at that; waiting → withdrawn. A message is never sent again by itself once it may
+    have arrived.
     """
 
     WAITING = "waiting"

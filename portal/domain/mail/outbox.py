@@ -1,4 +1,5 @@
-"""Asking for a message, seeing what became of it, trying it again, taking it back; in the caller's transaction."""
+"""Asking for a message, seeing what became of it, trying it again, taking it back, leaving it; in the caller's
+transaction."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal.db import db
@@ -32,6 +33,7 @@ STATE_WORDS = {
     MailState.WITHDRAWN: "Withdrawn",
 }
 MAY_HAVE_ARRIVED = "It may have arrived already. Sending it again may bring it a second time."
+LEFT_UNSENT, LEFT_UNSURE = "it was not sent", "it may have arrived"  # how the reason of what was left alone begins
 _sender = ""
 
 
@@ -45,6 +47,10 @@ class MayHaveArrived(Exception):
 
 class TooLateToWithdraw(Exception):
     """It is being sent, or was; the text says which."""
+
+
+class CannotLeave(Exception):
+    """It needs nobody's word: it was sent, waits, or was withdrawn. The text says which."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,9 @@ class MailShown:
 
     @property
     def word(self) -> str:
+        """What became of it. One that was left alone while nobody knew whether it arrived goes on saying so."""
+        if self.state == MailState.WITHDRAWN and self.reason.startswith(LEFT_UNSURE):
+            return STATE_WORDS[MailState.UNKNOWN]
         return STATE_WORDS[self.state]
 
     @property
@@ -84,16 +93,6 @@ class MailShown:
     @property
     def can_be_withdrawn(self) -> bool:
         return self.state == MailState.WAITING
-
-
-@dataclass(frozen=True)
-class MailStanding:
-    """How many messages stand like this. `trouble`: why the oldest that waits has not gone; empty: none is known."""
-
-    waiting: int
-    failed: int
-    unknown: int
-    trouble: str = ""
 
 
 def send_as(address: str) -> None:
@@ -204,25 +203,27 @@ def withdraw(mail_id: int, *, by: Actor, now: datetime, reason: str = "") -> Out
     return row
 
 
+def leave(mail_id: int, *, by: Actor, now: datetime) -> OutgoingMail:
+    """A message that was not sent, or may not have been, is left at that: nobody is asked about it any more. What is
+    known of it stays. Raises `CannotLeave` for any other."""
+    row = _held(mail_id)
+    if row.state not in (MailState.FAILED, MailState.UNKNOWN):
+        raise CannotLeave(f"The message to {row.to_address} needs no decision: {_word(row)}.")
+    known = LEFT_UNSURE if row.state == MailState.UNKNOWN else LEFT_UNSENT
+    why = f" {row.reason[:1].upper()}{row.reason[1:]}" if row.reason else ""
+    row.state, row.next_at, row.link = MailState.WITHDRAWN, None, None
+    row.reason = f"{known}; left by {by.name}.{why}"[:500]
+    row.leased_by = row.lease_until = None
+    told(Verb.MAIL_LEFT, row, by=by, now=now, known=known)
+    return row
+
+
 def gone_out(invoice_ids: Collection[int]) -> set[int]:
     """Of these invoices, those a message about has been sent for (XE-05)."""
     query = select(OutgoingMail.invoice_id).where(
         OutgoingMail.invoice_id.in_(invoice_ids), OutgoingMail.state == MailState.SENT
     )
     return {one for one in db.session.scalars(query) if one is not None}
-
-
-def standing() -> MailStanding:
-    query = select(OutgoingMail.state, func.count()).where(
-        OutgoingMail.state.in_((MailState.WAITING, MailState.FAILED, MailState.UNKNOWN))
-    )
-    many = {MailState(state): count for state, count in db.session.execute(query.group_by(OutgoingMail.state))}
-    why = select(OutgoingMail.reason).where(OutgoingMail.state == MailState.WAITING, OutgoingMail.reason != "")
-    trouble = db.session.scalar(why.order_by(OutgoingMail.id).limit(1))
-    return MailStanding(
-        waiting=many.get(MailState.WAITING, 0), failed=many.get(MailState.FAILED, 0),
-        unknown=many.get(MailState.UNKNOWN, 0), trouble=trouble or "",
-    )  # fmt: skip
 
 
 def shown(row: OutgoingMail) -> MailShown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, request
+from flask import Response, abort, request
 from wtforms import BooleanField, IntegerField, StringField
 from wtforms.validators import DataRequired, Length
 from wtforms.widgets import HiddenInput
@@ -93,6 +93,28 @@ def send_test() -> Response:
     return done("", ".email", test=mail_id)
 
 
+@screen.post("/email/messages/<int:mail_id>/repeats")
+@needs(May.MANAGE_SETTINGS)
+def send_again(mail_id: int) -> Response:
+    said, tone = mailing.try_again(_mail_or_404(mail_id))
+    return done(said, ".email", tone=tone)
+
+
+@screen.post("/email/messages/<int:mail_id>/leaving")
+@needs(May.MANAGE_SETTINGS)
+def leave_mail(mail_id: int) -> Response:
+    said, tone = mailing.leave(_mail_or_404(mail_id))
+    return done(said, ".email", tone=tone)
+
+
+def _mail_or_404(mail_id: int) -> int:
+    """A message about an invoice or a proposal: a test is none to decide about."""
+    row = mail.get(mail_id)
+    if row is None or row.kind == MailKind.TEST:
+        abort(404)
+    return row.id
+
+
 def _changed_meanwhile(form: EmailForm) -> Response:
     """What the other person saved stands beside what this one typed; saving once more puts the latter in its place."""
     db.session.rollback()
@@ -109,7 +131,8 @@ def _plain(held: Any) -> str:
 
 
 def _around() -> dict[str, Any]:
-    firm, test = people.the_firm(), _test()
+    firm, test, stands = people.the_firm(), _test(), mail.standing()
+    looks = mail.to_look_at() if stands.failed or stands.unknown else []
     return {
         "differing": [],
         "is_on": mail.is_on(),
@@ -118,7 +141,9 @@ def _around() -> dict[str, Any]:
         "firm_email": firm.email if firm else "",
         "of_invoices": mail.FIELDS[MailKind.INVOICE],
         "of_proposals": mail.FIELDS[MailKind.PROPOSAL],
-        "stands": mail.standing(),
+        "stands": stands,
+        "looks": looks,
+        "more": max(0, stands.failed + stands.unknown - len(looks)),
         "test": test,
         "tones": mailing.TONES,
         "poll": mailing.poll([test] if test else []),
