@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -p tests.strictness
 # In the order of the folders: by default files of few tests come last, and those are the ones that take minutes.
-PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+# One worker more than there are processors: a sixth of its time a test waits for another process or a socket.
+PARALLEL = -n $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist loadfile --no-loadscope-reorder
 # Two journeys at a time, each with a portal and vendors of its own, in the order of tests/browser/conftest.py.
 JOURNEYS := -n 2 --dist loadfile --no-loadscope-reorder
 # Not even collected on PostgreSQL: what touches no database of ours, and what a vendor's wire alone decides.

@@ -140,7 +140,8 @@ def test_the_jobs_page_says_where_each_setting_comes_from_and_may_say_otherwise(
     assert page.text.count("as the library says of its services") == 2
     assert page.text.count("None set above") == 2
     with story():
-        told = db.session.scalars(select(Activity).where(Activity.verb == Verb.PROPOSAL_CHANGED)).all()[-1].changes
+        changed = select(Activity).where(Activity.verb == Verb.PROPOSAL_CHANGED).order_by(Activity.id)
+        told = db.session.scalars(changed).all()[-1].changes
         assert told[0]["old"] == "XPM, one in all, template GST Return, name Year end, due after 30 days, not billed"
         assert told[0]["new"] == "XPM, one a service, no category, name Year end, due after 30 days, not billed"
 
