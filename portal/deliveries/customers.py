@@ -18,7 +18,7 @@ from portal.domain.clients import Client
 from portal.domain.links import AlreadyLinked
 from portal.sync.creating_there import create_there
 
-A_WHILE = timedelta(minutes=5)
+A_MOMENT = timedelta(seconds=5)  # until whoever has the client in hand just now may have done with it
 
 
 class Customer(NamedTuple):
@@ -63,7 +63,7 @@ def _what_became_of(client_id: int, connection_id: int, now: datetime) -> Custom
     missing = deliveries.missing_customer(client, connection)
     row = next((one for one in outgoing.for_client(client) if one.connection_id == connection_id), None)
     asks = row is not None and row.state in (OutgoingState.ASKS, OutgoingState.FAILED)
-    until = row.next_at if row is not None and row.next_at is not None and row.next_at > now else now + A_WHILE
+    until = row.next_at if row is not None and row.next_at is not None and row.next_at > now else now + A_MOMENT
     db.session.rollback()
     if not missing:
         return THERE

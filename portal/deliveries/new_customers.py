@@ -7,12 +7,11 @@ invoices wait for their customers meanwhile, and go as soon as these are linked.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select, update
 
 from portal.db import db
-from portal.deliveries.customers import A_WHILE
 from portal.domain import connections, deliveries, outgoing
 from portal.domain.activity import Actor
 from portal.domain.apps import ClientLink, Connection, OutgoingClient
@@ -21,6 +20,7 @@ from portal.domain.deliveries import Delivery
 from portal.domain.links import AlreadyLinked
 from portal.sync.many import MANY, carried_by_runs
 
+A_WHILE = timedelta(minutes=5)  # a link ends it sooner
 AT_ONCE = 50  # clients asked for in one transaction: others want to write as well
 
 

@@ -29,7 +29,7 @@ SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-dev-shm-usage",
 ]  # fmt: skip
 TURN = {
-    "test_first_import.py": 0, "test_proposals.py": 0.5, "test_ledgers.py": 2, "test_money.py": 3,
+    "test_first_import.py": 0, "test_proposals.py": 0.5, "test_mail.py": 0.6, "test_jobs.py": 0.7, "test_ledgers.py": 2, "test_money.py": 3,
     "test_lost_access.py": 4,
 }  # fmt: skip
 EMAILS = {role: email for _name, email, role in facts.PEOPLE}
@@ -38,8 +38,8 @@ expect.set_options(timeout=20_000)  # of patience with a busy machine; nothing w
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first import finds the portal as it was founded; proposals come before sessions are ended; losing access
-    comes when nobody else needs it."""
+    """The first import finds the portal as it was founded; who needs Tom comes before his sessions are ended; losing
+    access comes when nobody else needs it."""
     ours = [item for item in items if item.path.is_relative_to(HERE)]
     for item in ours:
         item.add_marker("browser")

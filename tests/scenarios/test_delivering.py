@@ -12,7 +12,7 @@ from portal import deliveries as shell
 from portal.adapters.base import NeedsReconnect, RateLimited, Rejected, Unavailable
 from portal.adapters.ledger import InvoiceRefused
 from portal.db import db
-from portal.domain import activity, deliveries, links
+from portal.domain import activity, deliveries, links, outgoing
 from portal.domain.activity import Actor, Origin
 from portal.domain.apps import Connection, ConnectionState, OutgoingClient
 from portal.domain.clients import Client
@@ -155,6 +155,24 @@ def test_a_near_match_asks_with_both_spellings_and_goes_once_they_are_one(plain:
     told = told_of(invoice_of(row(asked.id)))
     assert told[0].startswith("Invoice waits: ACME Corp is not linked to a customer in Ledger")
     assert told[-1] == "Invoice INV-0001 created in Ledger"
+
+
+def test_a_customer_another_process_is_asking_for_keeps_the_invoice_waiting_for_seconds_only(
+    plain: LedgerAccount, clock: Any
+) -> None:
+    """QBO-2: whoever presses the button in that moment still gets to see what became of it."""
+    client = make_client("ACME Corp")
+    asked = bill(client, plain.connection)
+    in_hand = outgoing.ask(client, plain.connection, by=PRIYA, now=now())
+    in_hand.lease_by, in_hand.lease_until = "another", now() + timedelta(minutes=10)
+    db.session.commit()
+    shell.deliver_due(now())
+    assert (row(asked.id).state, row(asked.id).cause) == (DeliveryState.WAITING, "customer")
+    in_hand.lease_by = in_hand.lease_until = None
+    db.session.commit()
+    clock.shift(timedelta(seconds=6))
+    shell.deliver_due(now())
+    assert (row(asked.id).state, row(asked.id).cause) == (DeliveryState.ASKS, "customer")
 
 
 def test_a_refusal_is_on_the_invoice_with_the_ledgers_reason_and_can_be_tried_again(books: LedgerAccount) -> None:
