@@ -29,8 +29,8 @@ SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-dev-shm-usage",
 ]  # fmt: skip
 TURN = {
-    "test_first_import.py": 0, "test_proposals.py": 0.5, "test_mail.py": 0.6, "test_jobs.py": 0.7, "test_ledgers.py": 2, "test_money.py": 3,
-    "test_lost_access.py": 4,
+    "test_first_import.py": 0, "test_proposals.py": 0.5, "test_mail.py": 0.6, "test_jobs.py": 0.7, "test_ledgers.py": 2,
+    "test_money.py": 3, "test_lost_access.py": 4,
 }  # fmt: skip
 EMAILS = {role: email for _name, email, role in facts.PEOPLE}
 
